@@ -1,0 +1,90 @@
+"""What every reading command prints: a table for people, or CSV or JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+_FLAGS = {
+    "as_table": ("--table", "Print a table (the default)."),
+    "as_csv": ("--csv", "Print CSV."),
+    "as_json": ("--json", "Print JSON."),
+}
+
+
+def reader(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options --table, --csv and --json in place of its parameter ``form``."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, as_table: bool = False, as_csv: bool = False, as_json: bool = False, **options: Any
+    ) -> None:
+        if as_table + as_csv + as_json > 1:
+            raise typer.BadParameter("choose one of --table, --csv and --json")
+        form = Format.csv if as_csv else Format.json if as_json else Format.table
+        command(*args, form=form, **options)
+
+    signature = inspect.signature(command, eval_str=True)
+    kept = [parameter for name, parameter in signature.parameters.items() if name != "form"]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False,
+            annotation=Annotated[bool, typer.Option(flag, help=text)],
+        )
+        for name, (flag, text) in _FLAGS.items()
+    ]
+    wrapped.__signature__ = signature.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in (*kept, *added)}
+    return wrapped
+
+
+def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *, title: str | None = None) -> None:
+    """Prints rows on standard output. Text from outside cannot move the cursor or colour the terminal."""
+    if form is Format.json:
+        json.dump([dict(zip(columns, row, strict=True)) for row in rows], sys.stdout, indent=1, default=str)
+        sys.stdout.write("\n")
+    elif form is Format.csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        _table(columns, rows, title)
+
+
+def printable(value: Any) -> str:
+    """A value as plain text of one line: control characters, which terminals obey, are shown as �."""
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(value)) for value in row))
+    console.print(table)

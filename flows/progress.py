@@ -1,0 +1,63 @@
+"""Progress bars with a rate and the time left on a terminal; one plain line per stage elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as TimeLeft
+
+from tasks.stage import Progress as Callback
+from tasks.stage import Stage
+
+
+class StageProgress:
+    """The bar of one stage. A sharded stage counts shards, with the running ones as fractions."""
+
+    def __init__(self, bars: Progress, task: TaskID, stage: Stage, shards: Sequence[int]) -> None:
+        self._bars, self._task, self._stage, self._shards = bars, task, stage, len(shards)
+        self._fractions: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def callback(self, shard: int) -> Callback:
+        """The function that a stage calls while it works on ``shard``."""
+
+        def report(done: int, total: int, what: str) -> None:
+            with self._lock:
+                self._fractions[shard] = done / total if total else 0.0
+                detail = f"{done}/{total} {what}"
+                if self._shards > 1:
+                    detail = f"shard {len(self._fractions)}/{self._shards}, {detail}"
+                self._bars.update(self._task, completed=sum(self._fractions.values()), detail=detail)
+
+        return report
+
+    def finished(self, shard: int) -> None:
+        with self._lock:
+            self._fractions[shard] = 1.0
+            self._bars.update(self._task, completed=sum(self._fractions.values()))
+
+
+@contextmanager
+def showing(stage: Stage, shards: Sequence[int]) -> Iterator[StageProgress]:
+    """Shows the progress of one stage on standard error."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<13}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeLeft(compact=True),
+        TextColumn("{task.fields[detail]}"),
+    )
+    started = monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(stage.name, total=len(shards), detail="")
+        yield StageProgress(bars, task, stage, shards)
+    if not console.is_terminal:
+        console.print(f"{stage.name}: {len(shards)} shards in {monotonic() - started:.1f} s", highlight=False)

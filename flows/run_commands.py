@@ -1,0 +1,222 @@
+"""Commands that do or plan work: run, plan, rerun, reap, warehouse rebuild."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.output import Format, emit, reader
+from model.errors import SettingsError
+from storage import ledger
+from storage.layout import open_workspace
+from storage.locks import holding, is_free
+from tasks.drive import Outcome, Selection, planned
+from tasks.plan import Run, StagePlan, load
+from tasks.publish import publish, rebuild
+from tasks.stages import BY_NAME, STAGES
+
+DEFAULT_WORKSPACE = Path("workspace")
+
+Config = Annotated[str, typer.Argument(help="Path of a TOML configuration, or demo, meld or emorynlp.")]
+Workspace = Annotated[Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting, for example captions.prompt=facial-cues.")
+]
+Direct = Annotated[bool, typer.Option("--direct", help="Run the shards in this process, without Prefect.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to the command line."""
+    app.command(epilog="Example: dialoguellm run demo --until captions")(run)
+    app.command(name="plan", epilog="Example: dialoguellm plan demo --set captions.prompt=facial-cues")(plan_command)
+    app.command(epilog="Example: dialoguellm rerun demo --stage captions --downstream --dry-run")(rerun)
+    app.command(epilog="Example: dialoguellm reap")(reap)
+    warehouse = typer.Typer(help="The DuckDB file of results.", no_args_is_help=True)
+    warehouse.command(name="rebuild", epilog="Example: dialoguellm warehouse rebuild")(warehouse_rebuild)
+    app.add_typer(warehouse, name="warehouse")
+
+
+def run(
+    config: Config,
+    workspace: Workspace = None,
+    from_stage: Annotated[str | None, typer.Option("--from", help="First stage to run.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last stage to run.")] = None,
+    stages: Annotated[str | None, typer.Option(help="Only these stages, separated by commas.")] = None,
+    overrides: Overrides = None,
+    direct: Direct = False,
+) -> None:
+    """Run a configuration; does only what is pending, so the same command resumes it."""
+    from flows.settings import prepare
+
+    chosen = _choose(from_stage, until, stages)
+    prepared = prepare(config, workspace=workspace, overrides=overrides or ())
+    if direct:
+        outcome = _direct(prepared, Selection(chosen))
+    else:
+        _quiet_prefect()
+        from flows.pipeline import pipeline
+
+        result = pipeline(config, str(prepared.layout.root), list(overrides or ()), list(chosen) if chosen else None)
+        outcome = Outcome(result)
+    _summary(prepared, outcome)
+
+
+@reader
+def plan_command(config: Config, workspace: Workspace = None, overrides: Overrides = None, *, form: Format) -> None:
+    """Show what a run of a configuration would do, and why; changes nothing."""
+    from flows.settings import prepare
+
+    prepared = prepare(config, workspace=workspace, overrides=overrides or (), create=False)
+    _print_plan(prepared, planned(prepared, Selection()), form)
+
+
+@reader
+def rerun(
+    run: Annotated[str, typer.Argument(help="A run's id, or a configuration's name for its last run.")],
+    failed: Annotated[bool, typer.Option("--failed", help="Everything of the run that is pending.")] = False,
+    stage: Annotated[str | None, typer.Option(help="Only what is pending of this stage.")] = None,
+    only: Annotated[bool, typer.Option("--only", help="Of --stage: this stage alone (the default).")] = False,
+    downstream: Annotated[bool, typer.Option("--downstream", help="Of --stage: and all stages after it.")] = False,
+    shards: Annotated[str | None, typer.Option(help="Only these shards, for example 3,17.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Do finished shards again too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, do nothing.")] = False,
+    direct: Direct = False,
+    workspace: Workspace = None,
+    *,
+    form: Format,
+) -> None:
+    """Take up a recorded run again: its failed or missing shards, or a stage of it."""
+    if (stage is None) == (not failed) or (only and downstream):
+        raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
+    known = load(open_workspace(workspace or DEFAULT_WORKSPACE, create=True), run)
+    chosen = None if stage is None else _choose(stage, None if downstream else stage, None)
+    selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
+    if dry_run:
+        _print_plan(known, planned(known, selection), form)
+    elif direct:
+        _summary(known, _direct(known, selection))
+    else:
+        _quiet_prefect()
+        from flows.pipeline import rerun as flow
+
+        done = flow(
+            str(known.layout.root),
+            known.run_id,
+            stages=list(chosen) if chosen else None,
+            shards=list(selection.shards) if selection.shards else None,
+            force=force,
+            reason=selection.reason,
+        )
+        _summary(known, Outcome(done))
+
+
+def reap(workspace: Workspace = None) -> None:
+    """Mark attempts whose process is gone as crashed."""
+    layout = open_workspace(workspace or DEFAULT_WORKSPACE, create=True)
+    total = 0
+    for record in ledger.runs(layout):
+        if is_free(layout, record["name"]):
+            with holding(layout, record["name"]):
+                dead = ledger.mark_crashed(layout, record["run_id"])
+            if dead:
+                publish(load(layout, record["run_id"]))
+            total += dead
+    typer.echo(f"{total} attempts marked as crashed")
+
+
+def warehouse_rebuild(workspace: Workspace = None) -> None:
+    """Make results.duckdb again from the lake and the records of the runs."""
+    layout = open_workspace(workspace or DEFAULT_WORKSPACE, create=True)
+    typer.echo(f"{rebuild(layout)} runs in {layout.database}")
+
+
+def _direct(run: Run, selection: Selection) -> Outcome:
+    from flows.direct import execute
+    from tasks.drive import drive
+
+    return drive(run, selection, execute, engine="direct")
+
+
+def _quiet_prefect() -> None:
+    """Prefect reads its settings from the environment when it is imported; a person's own choices stay.
+
+    Its ephemeral server needs longer to start than its default time-out allows, and its log lines would tear
+    the progress bars apart (they still reach its server and UI).
+    """
+    for name, value in (
+        ("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"),
+        ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+        ("DO_NOT_TRACK", "1"),
+        ("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL"),
+        ("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", ""),
+    ):
+        if value:
+            os.environ.setdefault(name, value)
+
+
+def _choose(first: str | None, last: str | None, listed: str | None) -> tuple[str, ...] | None:
+    names = [stage.name for stage in STAGES]
+    chosen = [name.strip() for name in listed.split(",")] if listed else []
+    unknown = [name for name in (*chosen, first, last) if name is not None and name not in BY_NAME]
+    if unknown:
+        raise SettingsError(f"no stage is called {', '.join(unknown)}: the stages are {', '.join(names)}")
+    if listed and (first or last):
+        raise SettingsError("--stages cannot be combined with --from or --until")
+    if listed:
+        return tuple(chosen)
+    if not first and not last:
+        return None
+    start = names.index(first) if first else 0
+    end = names.index(last) + 1 if last else len(names)
+    if start >= end:
+        raise SettingsError(f"--from {first} comes after --until {last}: the order is {', '.join(names)}")
+    return tuple(names[start:end])
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"--shards {text}: write numbers separated by commas, for example 3,17") from None
+
+
+def _typed(run: str, stage: str | None, downstream: bool, shards: str | None, force: bool) -> str:
+    parts = ["rerun", run, f"--stage {stage}" if stage else "--failed"]
+    parts += ["--downstream"] * downstream + [f"--shards {shards}"] * bool(shards) + ["--force"] * force
+    return " ".join(parts)
+
+
+def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:
+    rows = []
+    for item in plans:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in item.reasons().items())
+        detail = next((entry.detail for entry in item.pending if entry.detail), "")
+        waiting = item.total is None
+        done = None if waiting else (item.total or 0) - sum(entry.reason != "forced" for entry in item.pending)
+        pending = None if waiting else len(item.pending)
+        rows.append([item.stage.name, item.key, item.total, done, pending, "all" if waiting else reasons, detail])
+    total = sum(len(item.pending) for item in plans if item.total is not None)
+    unknown = " (and those that ingest will cut)" if any(item.total is None for item in plans) else ""
+    title = f"{run.run_id}: {total} shards to do{unknown}"
+    emit(("stage", "key", "shards", "done", "pending", "reason", "detail"), rows, form, title=title)
+
+
+def _summary(run: Run, outcome: Outcome) -> None:
+    where = f" -w {run.layout.root}" if run.layout.root != DEFAULT_WORKSPACE.resolve() else ""
+    lines = [f"{run.run_id}: {outcome.shards} shards done"]
+    report = run.layout.report(run.run_id) / "index.html"
+    if report.exists():
+        lines.append(f"  report     {report}")
+    lines += [
+        f"  database   {run.layout.database}",
+        "  next       " + f'dialoguellm sql "select * from scores"{where}',
+        f"             dialoguellm status {run.run_id}{where}",
+        f"             dialoguellm rejects {run.run_id}{where}",
+        f"             dialoguellm rerun {run.run_id} --stage captions --downstream --dry-run{where}",
+    ]
+    typer.echo("\n".join(lines))

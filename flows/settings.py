@@ -1,0 +1,131 @@
+"""From a TOML configuration to the settings of every stage; shows every error at once.
+
+A configuration names the run and has one table per stage. ``model`` and ``seed`` at the top are handed to every
+stage that has such a setting and does not set it itself. Paths are relative to the current directory.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from model.errors import SettingsError
+from storage import ledger
+from storage.layout import Layout, open_workspace
+from tasks.plan import Run, resolve
+from tasks.stage import StageSettings
+from tasks.stages import BY_NAME, STAGES
+
+TOP = ("name", "workspace", "model", "seed")
+
+
+def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[str] = (), create: bool = True) -> Run:
+    """The run of a configuration (a path, or the name of a shipped one). Raises SettingsError with all faults.
+
+    Without ``create`` a workspace that is not there yet is taken as empty and is not made.
+    """
+    text, source = _read(config)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source} is not valid TOML: {error}") from error
+    for override in overrides:
+        _apply(values, override)
+    settings = validate(values, source)
+    root = workspace or Path(values.get("workspace", "workspace"))
+    layout = open_workspace(root, create=True) if create or root.exists() else Layout(root.resolve())
+    run = resolve(values["name"], layout, settings, source)
+    run.record.update(machine=ledger.machine(), git_commit=_git_commit())
+    return run
+
+
+def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]:
+    """Settings by stage name. Raises SettingsError listing every fault with its key and what is allowed."""
+    faults = _faults_at_top(values)
+    settings: dict[str, StageSettings] = {}
+    for stage in STAGES:
+        table = values.get(stage.name, {})
+        if not isinstance(table, Mapping):
+            faults.append(f"{stage.name}: must be a table, written [{stage.name}]")
+            continue
+        shared = {key: values[key] for key in ("model", "seed") if key in values and key in stage.settings.model_fields}
+        if stage.name == "captions":
+            shared.pop("model", None)  # the captioner is another model than the language model
+        try:
+            settings[stage.name] = stage.settings.model_validate({**shared, **table})
+        except ValidationError as error:
+            faults.extend(_explain(stage.name, stage.settings, item) for item in error.errors())
+    if faults:
+        raise SettingsError(f"{source} has {len(faults)} faults:\n  " + "\n  ".join(faults))
+    return settings
+
+
+def shipped() -> dict[str, str]:
+    """The configurations that come with the program: name to TOML text."""
+    found = files("configs").iterdir()
+    return {item.name.removesuffix(".toml"): item.read_text() for item in found if item.name.endswith(".toml")}
+
+
+def _read(config: str) -> tuple[str, str]:
+    path = Path(config)
+    known = shipped()
+    if config in known and not path.is_file():
+        return known[config], config
+    try:
+        return path.read_text(), str(path.resolve())
+    except FileNotFoundError:
+        raise SettingsError(
+            f"no configuration {config!r}: give the path of a TOML file or one of {', '.join(sorted(known))}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{config} cannot be read: {error}") from error
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """One ``--set captions.model=…``; the value is TOML, or else taken as a plain string."""
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise SettingsError(f"--set {override}: write it as key=value, for example captions.prompt=facial-cues")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, key = path.strip().split(".")
+    target = values
+    for name in tables:
+        target = target.setdefault(name, {})
+        if not isinstance(target, dict):
+            raise SettingsError(f"--set {override}: {name} is not a table")
+    target[key] = value
+
+
+def _faults_at_top(values: Mapping[str, Any]) -> list[str]:
+    known = (*TOP, *BY_NAME)
+    faults = [f"{key}: unknown; allowed are {', '.join(known)}" for key in values if key not in known]
+    name = values.get("name")
+    if not isinstance(name, str) or not ledger.safe_name(name):
+        faults.append("name: needed, 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit")
+    for key, kind in (("workspace", str), ("model", str), ("seed", int)):
+        if key in values and not isinstance(values[key], kind):
+            faults.append(f"{key}: must be {'a string' if kind is str else 'a whole number'}, not {values[key]!r}")
+    return faults
+
+
+def _explain(section: str, model: type[StageSettings], item: Any) -> str:
+    key = ".".join([section, *map(str, item["loc"])])
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown; allowed are {', '.join(model.model_fields)}"
+    return f"{key}: {item['msg']} (found {item['input']!r})"
+
+
+def _git_commit() -> str | None:
+    """The commit of the program's own checkout, None where it was installed without one."""
+    here = Path(__file__).parent
+    found = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None if found.returncode == 0 else None

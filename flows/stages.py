@@ -1,0 +1,82 @@
+"""A stage as Prefect tasks: one task a shard, with retries for machine faults and none for bad data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.tasks import Task
+
+from flows.progress import StageProgress, showing
+from model.errors import DialogueError
+from storage.layout import open_workspace
+from tasks.drive import Failure
+from tasks.plan import Run, load
+from tasks.run import run_shard
+from tasks.stage import Stage
+
+
+async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+    """Machine faults are tried again; what our own checks refuse will be refused again."""
+    try:
+        await state.aresult()
+    except DialogueError:
+        return False
+    except Exception:
+        return True
+    return False
+
+
+@task(
+    task_run_name="{stage}-{shard:05d}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=[2, 10],
+    retry_condition_fn=worth_retrying,
+)
+def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: Any = None) -> dict[str, Any]:
+    """One shard of one stage; returns a small reference to what it wrote."""
+    run = load(open_workspace(Path(workspace)), run_id)
+    callback = {} if progress is None else {"progress": progress.callback(shard)}
+    manifest = run_shard(run, stage, shard, **callback)
+    return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
+
+
+def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
+    """Submits the shards of one stage to the flow's task runner and waits for all of them."""
+    artifact = _progress_artifact(run, stage)
+    failures = []
+    with showing(stage, shards) as progress:
+        futures = [(shard, _submit(run, stage, shard, progress)) for shard in shards]
+        for done, (shard, future) in enumerate(futures, start=1):
+            future.wait()
+            progress.finished(shard)
+            if future.state.is_failed() or future.state.is_crashed():
+                failures.append(Failure(shard, _first_line(future.state)))
+            update_progress_artifact(artifact, progress=100.0 * done / len(shards))
+    return failures
+
+
+def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
+    from prefect.utilities.annotations import opaque
+
+    return shard_task.submit(str(run.layout.root), run.run_id, stage.name, shard, opaque(progress))
+
+
+def _progress_artifact(run: Run, stage: Stage) -> Any:
+    context = FlowRunContext.get()
+    about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
+    key = f"progress-{run.name}-{stage.name}".lower().replace("_", "-").replace(".", "-")
+    return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
+
+
+def _first_line(state: State[Any]) -> str:
+    return (state.message or "failed").splitlines()[0]

@@ -1,0 +1,40 @@
+"""What a captioner is asked: the presets, or somebody's own words."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from model.errors import SettingsError
+
+PROMPTS = {
+    "describe": (
+        "These are frames of one short video clip, in order of time. Describe in a few plain sentences only what "
+        "can be seen: how many people are in view, their faces, gestures and posture, how near they are to the "
+        "camera and to each other, the place, and what changes from frame to frame. Do not name or guess any "
+        "emotion."
+    ),
+    "facial-cues": (
+        "These are frames of one short video clip, in order of time. For each face in view describe only what can "
+        "be seen: brows, eyes, gaze, mouth and the way the head is held, and how they change from frame to frame. "
+        "Do not name or guess any emotion."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionPrompt:
+    """An instruction to the model. ``prompt_id`` is a preset's name, or a digest of somebody's own text."""
+
+    prompt_id: str
+    text: str
+
+
+def caption_prompt(name_or_text: str) -> CaptionPrompt:
+    """A preset by its name, or any text with at least two words. SettingsError for anything else."""
+    text = " ".join(name_or_text.split())
+    if text in PROMPTS:
+        return CaptionPrompt(text, PROMPTS[text])
+    if " " not in text:
+        raise SettingsError(f"no caption prompt {text!r}: choose {' or '.join(PROMPTS)}, or write the instruction")
+    return CaptionPrompt(hashlib.sha256(text.encode()).hexdigest()[:12], text)

@@ -1,0 +1,162 @@
+"""Models that describe an utterance's frames: the ``Captioner`` protocol and one that runs in this process.
+
+``TransformersCaptioner`` runs any checkpoint that AutoModelForImageTextToText and AutoProcessor can load.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from model import vlm
+from model.caption_prompt import CaptionPrompt
+from model.errors import SettingsError, VideoError
+from model.pictures import decode_jpeg
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a model says of one utterance: ``text`` as generated and untrusted, chat tokens included.
+
+    ``n_tokens`` counts generated tokens with the end token, ``n_frames`` the different pictures it was shown;
+    ``seconds`` is the utterance's share of its batch's wall time.
+    """
+
+    text: str
+    n_frames: int
+    n_tokens: int
+    seconds: float
+
+
+class Captioner(Protocol):
+    """Describes utterances. ``world`` names the only corpus that the model knows, None where it knows any."""
+
+    world: str | None
+
+    def describe(
+        self,
+        frames: Sequence[Sequence[bytes]],
+        prompt: CaptionPrompt,
+        max_new_tokens: int,
+        progress: Callable[[int], None] = ...,
+    ) -> list[Described | VideoError]:
+        """One result for each utterance, in order; ``frames`` holds its JPEGs in order of time.
+
+        An utterance whose pictures cannot be used gets a VideoError and the others their descriptions.
+        ``progress`` is called with the number of utterances done so far.
+        """
+        ...
+
+
+class TransformersCaptioner:
+    """A checkpoint folder run in this process: float32 on the CPU, bfloat16 on CUDA; greedy, so deterministic.
+
+    In float32 the texts do not depend on ``batch_size`` (utterances described at once). Out of memory halves the
+    batch, once a call; SettingsError if that is not enough. WeightsError for a folder that cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, batch_size: int = 16) -> None:
+        self.folder = folder
+        self.batch_size = batch_size
+        self.world = vlm.world_of(folder)
+        self._model, self._processor = vlm.load(folder)
+        self._lock = threading.Lock()  # some models keep state of their own between the steps of one generation
+
+    def describe(
+        self,
+        frames: Sequence[Sequence[bytes]],
+        prompt: CaptionPrompt,
+        max_new_tokens: int,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> list[Described | VideoError]:
+        distinct = [list(dict.fromkeys(jpegs)) for jpegs in frames]
+        waiting = sorted(range(len(distinct)), key=lambda index: len(distinct[index]))
+        results: dict[int, Described | VideoError] = {}
+        halved = False
+        while waiting:
+            batch = waiting[: self.batch_size]
+            try:
+                results |= self._describe_batch({i: distinct[i] for i in batch}, prompt, max_new_tokens)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(halved, error)
+                halved = True
+                continue
+            waiting = waiting[len(batch) :]
+            progress(len(results))
+        return [results[index] for index in range(len(frames))]
+
+    def _describe_batch(
+        self, jpegs: dict[int, list[bytes]], prompt: CaptionPrompt, max_new_tokens: int
+    ) -> dict[int, Described | VideoError]:
+        started = time.perf_counter()
+        results: dict[int, Described | VideoError] = {}
+        pictures: dict[int, list[Image]] = {}
+        for index, encoded in jpegs.items():
+            try:
+                if not encoded:
+                    raise VideoError("no_frames", "there is no keyframe to describe")
+                pictures[index] = [decode_jpeg(jpeg) for jpeg in encoded]
+            except VideoError as error:
+                results[index] = error
+        if pictures:
+            with self._lock:
+                answers = self._generate(list(pictures.values()), prompt.text, max_new_tokens)
+            share = (time.perf_counter() - started) / len(pictures)
+            for (index, shown), (text, n_tokens) in zip(pictures.items(), answers, strict=True):
+                results[index] = Described(text, len(shown), n_tokens, share)
+        return results
+
+    def _generate(
+        self, pictures: Sequence[Sequence[Image]], instruction: str, max_new_tokens: int
+    ) -> list[tuple[str, int]]:
+        """Text and number of tokens for each utterance."""
+        import torch
+
+        inputs = self._processor.apply_chat_template(
+            [_chat(shown, instruction) for shown in pictures],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+        ).to(self._model.device, self._model.dtype)
+        with torch.inference_mode():
+            rows = self._model.generate(**inputs, max_new_tokens=max_new_tokens)
+        rows = rows[:, inputs["input_ids"].shape[1] :].tolist()
+        ends = set(self._model.generation_config.eos_token_id)
+        lengths = [next((n for n, token in enumerate(row) if token in ends), len(row)) for row in rows]
+        # Special tokens stay in the text: a model that goes on with another turn must be seen to do so.
+        texts = [self._processor.decode(row[:n]) for row, n in zip(rows, lengths, strict=True)]
+        return [(text, min(n + 1, len(row))) for text, row, n in zip(texts, rows, lengths, strict=True)]
+
+    def _halve(self, already: bool, error: Exception) -> None:
+        if already or self.batch_size == 1:
+            raise SettingsError(
+                f"out of memory with {self.batch_size} utterances at once in {self.folder}: set captions.batch_size "
+                "lower, or captions.max_frames, or choose a smaller captions.model"
+            ) from error
+        self.batch_size //= 2
+        _log.warning("out of memory: going on with %d utterances at once", self.batch_size)
+
+
+def _chat(pictures: Sequence[Image], instruction: str) -> list[dict[str, Any]]:
+    images = [{"type": "image", "image": picture} for picture in pictures]
+    return [{"role": "user", "content": [*images, {"type": "text", "text": instruction}]}]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

@@ -1,0 +1,169 @@
+"""The rows that flow between stages: frozen, slotted dataclasses, one per table of the lake.
+
+An utterance id reads ``corpus/split/dialogue/source utterance`` (``meld/test/38/4``). The order inside a dialogue
+is ``turn``, contiguous from 0; source ids may have gaps and are never used for ordering. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One spoken line. ``video`` is a path relative to the corpus's video folder, None where there is no video.
+
+    ``start_s``/``end_s`` are the line's times inside ``video``; both None means the whole file.
+    ``emotion`` is a label of the corpus's own set (model/emotions.py), lower-case.
+    """
+
+    utterance_id: str
+    corpus: str
+    split: str
+    dialogue_id: str
+    turn: int
+    source_utterance_id: str
+    speaker: str
+    text: str
+    emotion: str
+    sentiment: str | None = None
+    video: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """One chosen frame. ``jpeg`` is the encoded picture, ``time_s`` is relative to the start of the utterance.
+
+    ``rank`` counts from 0 in order of time. ``sharpness`` is the variance of the Laplacian of the analysed luma,
+    ``novelty`` the mean absolute luma difference (0 to 255) to the keyframe before it (0.0 for the first).
+    ``faces`` is a count, None where no detector ran. ``method`` names the algorithm and its version.
+    """
+
+    utterance_id: str
+    rank: int
+    time_s: float
+    jpeg: bytes
+    width: int
+    height: int
+    sharpness: float
+    novelty: float
+    faces: int | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A description of an utterance's keyframes by a vision-language model, with its provenance.
+
+    ``emotion_words`` lists the emotion words that the text names outright (the leak measure).
+    ``seconds`` is the utterance's share of its batch's wall time.
+    """
+
+    utterance_id: str
+    text: str
+    model: str
+    revision: str
+    prompt_id: str
+    n_frames: int
+    n_tokens: int
+    emotion_words: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One training or evaluation example.
+
+    ``messages`` is the chat form ((role, content), ...) without the answer; ``prompt`` the exact text given to the
+    tokenizer; ``answer`` the label as the model shall write it. ``caption_key`` names the captions used, None
+    without a description. ``cuts`` records what was left out to fit the length ("context:2", "description:14").
+    """
+
+    utterance_id: str
+    variant: str
+    messages: tuple[tuple[str, str], ...]
+    prompt: str
+    answer: str
+    n_prompt_tokens: int
+    context_ids: tuple[str, ...]
+    caption_key: str | None
+    cuts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a system says of one utterance. ``predicted`` is None where the answer does not parse: counted wrong.
+
+    ``scores`` maps each label of the corpus to a probability (empty for free generation); ``raw`` is the answer
+    as generated, or the best label where labels were scored. ``system`` is "tuned" or "untuned".
+    """
+
+    utterance_id: str
+    system: str
+    gold: str
+    predicted: str | None
+    scores: dict[str, float]
+    raw: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """One line of the training log. Losses are in nats per answer token; ``dev_loss`` only where dev was scored."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens: int
+    seconds: float
+    dev_loss: float | None = None
+    dev_weighted_f1: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One score. ``system`` is tuned, untuned, majority or tfidf_lr; ``label`` is None for scores over all labels.
+
+    ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, unparsed, confusion
+    (``label`` gold, ``predicted`` the other side). ``value`` is a share in 0..1, or a count.
+    """
+
+    split: str
+    system: str
+    metric: str
+    label: str | None
+    predicted: str | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """One file of a run's report: path relative to the report's folder, size and SHA-256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that a stage could not process: never dropped silently, never guessed.
+
+    ``reason`` is a short fixed word (``missing_video``), ``detail`` a sentence that says what to do.
+    """
+
+    utterance_id: str
+    stage: str
+    reason: str
+    detail: str
+
+
+def split_of(utterance_id: str) -> str:
+    """The split named by an utterance id: ``split_of("meld/test/38/4") == "test"``."""
+    return utterance_id.split("/")[1]

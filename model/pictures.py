@@ -1,0 +1,42 @@
+"""Encoded pictures from outside to pixels, checked."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+from model.errors import VideoError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 64_000_000
+"""Pictures with more pixels are refused before they are decoded (an 8K frame has 33 million)."""
+
+
+def decode_jpeg(jpeg: bytes) -> Image:
+    """The picture in RGB, ``(width, height)`` as in the file.
+
+    VideoError ``bad_picture`` for bytes that are not one whole JPEG, ``huge_picture`` above ``MAX_PIXELS``.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is lower
+            picture = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _huge(f"{picture.width} x {picture.height} pixels")
+        return picture.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise _huge(str(error)) from error
+    except VideoError:
+        raise
+    except Exception as error:  # a decoder fed with hostile bytes may raise anything
+        detail = f"a keyframe is not a readable JPEG ({type(error).__name__}); run the keyframes stage again"
+        raise VideoError("bad_picture", detail) from error
+
+
+def _huge(size: str) -> VideoError:
+    return VideoError("huge_picture", f"a keyframe is too large ({size}); lower the keyframes' size")

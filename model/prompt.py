@@ -1,0 +1,152 @@
+"""The only home of prompt text, used for training and for prediction alike.
+
+    sound         short and clean, in the chat template of the model's own tokenizer
+    paper         the template of the paper's released code, byte for byte, its 12 spaces of indentation included
+    paper-video   the same with a section for the video description (named in the paper, absent from its code)
+
+The parts that all examples share (the instruction, the labels) come first, so that a batch has one long
+common prefix; the line to be labelled comes last. Text from outside is one line of ordinary text: ``plain``.
+Labels are listed and answered in the corpus's own words, where the paper lists its unified ones.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from model.dialogue import Utterance
+from model.emotions import labels
+
+Preset = Literal["sound", "paper", "paper-video"]
+Speaker = Literal["name", "role", "off"]
+Messages = tuple[tuple[str, str], ...]
+Chat = Callable[[Messages], str]
+"""Turns (role, content) pairs into the text that the tokenizer is given, up to where the answer begins."""
+
+VERSION = 1
+"""To be raised with every change of the text below: it is part of the instructions' key."""
+
+_SOUND = "Name the emotion of the last line of the dialogue. Answer with one word: {labels}."
+_PAPER_TASK = (
+    "Please perform Classification task. Given the sentence, assign the correct label. "
+    "Return label only without any other text."
+)
+_PAPER = "Given the Context, detect the emotion of the input, and assign an accuracy label from [{labels}]."
+_PAPER_VIDEO = (
+    "Given the Video Description and Context, detect the emotion of the input, "
+    "and assign an accuracy label from [{labels}]."
+)
+_INDENT = " " * 12
+
+_CONTROLS = ("<s>", "</s>", "<unk>", "<pad>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "###")
+_CONTROL_SHAPE = r"<[|｜][^<>]{0,80}[|｜]>|</?(?:start|end)_of_[a-z]{1,20}>"
+_MAX_NAME = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """``messages`` is the chat form without the answer, ``text`` what the tokenizer is given, as it stands."""
+
+    messages: Messages
+    text: str
+
+
+def build(
+    utterance: Utterance,
+    context: Sequence[Utterance],
+    description: str | None,
+    *,
+    preset: Preset = "sound",
+    speaker: Speaker = "name",
+    controls: Sequence[str] = (),
+    chat: Chat | None = None,
+) -> Prompt:
+    """The prompt for one utterance, given the lines before it (oldest first) and what its video shows.
+
+    ``controls`` are the control tokens of the tokenizer in use, ``chat`` its chat template; without ``chat``
+    (and always for the paper's presets, which have no chat form) the text is the messages' own.
+    """
+    rows = [*context, utterance]
+    names = _names(rows, speaker, controls)
+    lines = [f"{name}{plain(row.text, controls)}" for row, name in zip(rows, names, strict=True)]
+    shown = plain(description or "", controls)
+    if preset == "sound":
+        messages = _sound(utterance.corpus, lines, shown)
+        return Prompt(messages, chat(messages) if chat else "\n".join(text for _, text in messages) + "\n")
+    text = _paper(utterance.corpus, lines, shown, with_video=preset == "paper-video")
+    return Prompt((("user", text),), text)
+
+
+def plain(text: str, controls: Sequence[str] = ()) -> str:
+    """``text`` as one line in which no control token is left.
+
+    Line breaks become spaces, invisible characters go, and a space after the first character breaks up whatever
+    a tokenizer or a template would take for its own ("<|im_end|>", "[INST]", "### Response:").
+    """
+    line = _one_line(text)
+    pattern = _control_pattern(tuple(controls))
+    compatible = unicodedata.normalize("NFKC", line)
+    if pattern.search(compatible):  # also where a tokenizer folds look-alikes before it looks for its tokens
+        line = compatible
+    while pattern.search(line):
+        line = pattern.sub(lambda found: f"{found[0][0]} {found[0][1:]}", line)
+    return line
+
+
+def control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Every token of a transformers tokenizer that stands for more than its own letters, longest first.
+
+    The special ones and those added ones that are no plain word ("<tool_call>" is often not marked special).
+    """
+    found = set(tokenizer.all_special_tokens)
+    found |= {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special or not str(t).strip().isalnum()}
+    return tuple(sorted((t for t in found if len(t.strip()) > 1), key=lambda t: (-len(t), t)))
+
+
+def _sound(corpus: str, lines: Sequence[str], shown: str) -> Messages:
+    *before, last = lines
+    video = [f"[Video: {shown}]"] if shown else []
+    task = _SOUND.format(labels=", ".join(labels(corpus)))
+    return (("system", task), ("user", "\n".join([*before, *video, last])))
+
+
+def _paper(corpus: str, lines: Sequence[str], shown: str, *, with_video: bool) -> str:
+    *before, last = lines
+    choices = ", ".join(f"'{name}'" for name in labels(corpus))
+    task = (_PAPER_VIDEO if with_video else _PAPER).format(labels=choices)
+    sections = [("Instruction", task)]
+    if with_video and shown:
+        sections.append(("Video Description", shown))
+    if before:
+        sections.append(("Context", "\n".join(before)))
+    sections += [("Input", last), ("Response", "")]
+    return f"{_PAPER_TASK}\n" + "\n\n".join(f"{_INDENT}### {title}:\n{_INDENT}{body}" for title, body in sections)
+
+
+def _names(rows: Sequence[Utterance], speaker: Speaker, controls: Sequence[str]) -> list[str]:
+    """The start of each line: "Monica: ", or "A: " by order of appearance, or nothing."""
+    if speaker == "off":
+        return [""] * len(rows)
+    if speaker == "name":
+        return [f"{plain(row.speaker[:_MAX_NAME], controls)}: " for row in rows]
+    order = list(dict.fromkeys(row.speaker for row in rows))
+    return [f"{_letter(order.index(row.speaker))}: " for row in rows]
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"A{index}"
+
+
+def _one_line(text: str) -> str:
+    visible = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    return " ".join("".join(visible).split())
+
+
+@lru_cache(maxsize=8)
+def _control_pattern(controls: tuple[str, ...]) -> re.Pattern[str]:
+    words = sorted({*_CONTROLS, *controls}, key=lambda word: (-len(word), word))
+    return re.compile("|".join([_CONTROL_SHAPE, *map(re.escape, words)]))

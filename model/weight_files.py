@@ -1,0 +1,114 @@
+"""Is a model folder safe and whole, and which weights are in it: answered from file headers, without torch.
+
+A model folder comes from outside. Only safetensors are accepted, nothing in it may name code or other folders,
+and every header must agree with its file's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from model.errors import WeightsError
+
+PATTERNS = ("model*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
+"""The files of a model that are ever downloaded, read or digested."""
+
+BLOCK = 64 * 1024
+SAMPLES = 16
+UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5", "*.msgpack")
+
+
+def check(folder: Path) -> None:
+    """Raise WeightsError unless ``folder`` holds one whole model in safetensors and nothing that runs code."""
+    if not (folder / "config.json").is_file():
+        raise WeightsError(f"{folder} is not a model folder: config.json is missing")
+    if (folder / "adapter_config.json").exists():
+        raise WeightsError(f"{folder} holds an adapter, not a model; name the folder of its base model instead")
+    for path in sorted(folder.glob("*.json")):
+        if path.name != "tokenizer.json" and "auto_map" in _json(path):
+            raise WeightsError(f"{path} asks for code of its own (auto_map), which is never run; use another model")
+    shards = _shards(folder)
+    for shard in shards:
+        _check_header(shard)
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise WeightsError(f"{folder} has no tokenizer (tokenizer.json); save the tokenizer into it as well")
+
+
+def digest(folder: Path) -> str:
+    """sha256 over names, sizes, small files, safetensors headers and 16 sampled 64 KiB blocks of each shard.
+
+    Takes milliseconds for a folder of any size; a change of any tensor that misses every sample goes unseen.
+    """
+    total = hashlib.sha256()
+    for path in files(folder):
+        size = path.stat().st_size
+        total.update(f"{path.name}\0{size}\0".encode())
+        with path.open("rb") as handle:
+            if path.suffix != ".safetensors":
+                total.update(hashlib.sha256(handle.read()).digest())
+                continue
+            header = int.from_bytes(handle.read(8), "little")
+            total.update(handle.read(min(header, size)))
+            last = max(size - BLOCK, 0)
+            for index in range(SAMPLES):
+                handle.seek(last * index // (SAMPLES - 1))
+                total.update(handle.read(BLOCK))
+    return total.hexdigest()
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a model that matter, by name; anything else in the folder is ignored."""
+    found = {path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()}
+    return sorted(found - {folder / "SOURCE.json"})
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _shards(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = {str(name) for name in dict(_json(index).get("weight_map", {})).values()}
+    else:
+        names = {path.name for path in folder.glob("model*.safetensors")}
+        if not names and any(any(folder.glob(pattern)) for pattern in UNSAFE):
+            raise WeightsError(f"{folder} holds no safetensors, only formats that can run code; convert it first")
+        names |= set(_siblings(names))
+    if not names:
+        raise WeightsError(f"{folder} holds no weights (model*.safetensors)")
+    for name in sorted(names):
+        if Path(name).name != name or not (folder / name).is_file():
+            raise WeightsError(f"{folder} is not whole: {name!r} is missing; download it again")
+    return [folder / name for name in sorted(names)]
+
+
+def _siblings(names: set[str]) -> Iterator[str]:
+    for name in names:
+        if found := re.fullmatch(r"(model-)(\d{5})(-of-)(\d{5})(\.safetensors)", name):
+            head, _, middle, total, tail = found.groups()
+            yield from (f"{head}{n:05d}{middle}{total}{tail}" for n in range(1, int(total) + 1))
+
+
+def _check_header(path: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np"):  # checks length, JSON, shapes and offsets against the file's size
+            pass
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is damaged: {error}; download it again") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} is not JSON: {error}") from error
+    return found if isinstance(found, dict) else {}

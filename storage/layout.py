@@ -1,0 +1,131 @@
+"""Every path of a workspace; no other module builds one.
+
+<workspace>/
+  workspace.json                         the workspace's format version
+  lake/<table>/<stage key>/              part-00042.parquet, its manifest part-00042.json, stage.json
+  models/<stage key>/                    adapter, checkpoints
+  runs/<run id>.json                     resolved settings, stage keys, versions, machine
+  runs/<run id>/attempt-0001.json        one execution of the run
+  reports/<run id>/index.html
+  results.duckdb                         the warehouse; can be rebuilt from the rest
+  locks/  cache/  logs/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import WorkspaceError, WorkspaceTooNew
+from storage.atomic import write_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths under one workspace folder."""
+
+    root: Path
+
+    @property
+    def version_file(self) -> Path:
+        return self.root / "workspace.json"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "results.duckdb"
+
+    def folder(self, table: str, stage_key: str) -> Path:
+        return self.lake / table / stage_key
+
+    def part(self, table: str, stage_key: str, shard: int) -> Path:
+        return self.folder(table, stage_key) / f"part-{shard:05d}.parquet"
+
+    def manifest(self, table: str, stage_key: str, shard: int) -> Path:
+        return self.folder(table, stage_key) / f"part-{shard:05d}.json"
+
+    def failure(self, table: str, stage_key: str, shard: int) -> Path:
+        return self.folder(table, stage_key) / f"part-{shard:05d}.failed.json"
+
+    def shard_list(self, stage_key: str) -> Path:
+        return self.folder("utterances", stage_key) / "stage.json"
+
+    def model(self, stage_key: str) -> Path:
+        return self.root / "models" / stage_key
+
+    def run_file(self, run_id: str) -> Path:
+        return self.runs / f"{run_id}.json"
+
+    def attempts(self, run_id: str) -> Path:
+        return self.runs / run_id
+
+    def report(self, run_id: str) -> Path:
+        return self.root / "reports" / run_id
+
+    def lock(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
+
+    def log(self, run_id: str) -> Path:
+        return self.root / "logs" / f"{run_id}.log"
+
+
+def open_workspace(root: Path, *, create: bool = False) -> Layout:
+    """The layout of the workspace at ``root``, checked.
+
+    With ``create`` a missing workspace is made. Raises WorkspaceError where there is none or where it cannot be
+    written, WorkspaceTooNew where a later version of this program made it.
+    """
+    layout = Layout(root.expanduser().resolve())
+    if not layout.version_file.exists():
+        if not create:
+            raise WorkspaceError(
+                f"{layout.root} holds no workspace yet: start with `dialoguellm run CONFIG`, "
+                "or name another folder with --workspace"
+            )
+        _create(layout)
+    _check_version(layout)
+    if create and not os.access(layout.root, os.W_OK):
+        raise WorkspaceError(f"{layout.root} cannot be written: change its permissions or choose another workspace")
+    return layout
+
+
+def _create(layout: Layout) -> None:
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True)
+        write_json(layout.version_file, {"format": FORMAT})
+    except OSError as error:
+        raise WorkspaceError(
+            f"the workspace {layout.root} cannot be made ({error.strerror}): "
+            "change the permissions or choose another folder with --workspace"
+        ) from error
+
+
+def _check_version(layout: Layout) -> None:
+    try:
+        found = int(json.loads(layout.version_file.read_text())["format"])
+    except PermissionError as error:
+        raise WorkspaceError(f"{layout.version_file} cannot be read: change its permissions") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f'{layout.version_file} is damaged: restore it with {{"format": {FORMAT}}} or use another workspace'
+        ) from error
+    if found > FORMAT:
+        raise WorkspaceTooNew(
+            f"{layout.root} has workspace format {found}, this program knows up to {FORMAT}: "
+            "update dialoguellm or use another workspace"
+        )

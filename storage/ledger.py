@@ -1,0 +1,145 @@
+"""What has been done: runs and their attempts, and the state of every shard, read from the files themselves."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from model.errors import UnknownRun
+from storage.atomic import write_json
+from storage.layout import Layout
+from storage.shards import Manifest, read_manifest
+
+Record = dict[str, Any]
+
+VERSIONS = ("dialoguellm", "prefect", "torch", "transformers", "peft", "pyarrow", "duckdb", "av")
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def machine() -> Record:
+    """The machine and library versions that a run's record keeps."""
+    return {
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "versions": {name: version(name) for name in VERSIONS},
+    }
+
+
+# ---- shards
+
+
+def shard_state(layout: Layout, table: str, stage_key: str, shard: int) -> tuple[str, Manifest | None]:
+    """(state, manifest or failure record): done, missing, corrupt or failed.
+
+    Corrupt means that the file's size is not the manifest's; a damaged file of the right size is found when it is
+    read. A failure record counts only while no manifest says that a later attempt succeeded.
+    """
+    manifest = read_manifest(layout.manifest(table, stage_key, shard))
+    if manifest is None:
+        failure = read_manifest(layout.failure(table, stage_key, shard))
+        return ("failed", failure) if failure else ("missing", None)
+    try:
+        intact = layout.part(table, stage_key, shard).stat().st_size == manifest["bytes"]
+    except (FileNotFoundError, KeyError):
+        intact = False
+    return ("done" if intact else "corrupt"), manifest
+
+
+def shard_list(layout: Layout, ingest_key: str) -> list[Record] | None:
+    """The shards that ingest cut, [{shard, split, rows}, …]; None until ingest has finished."""
+    found = read_manifest(layout.shard_list(ingest_key))
+    return list(found["shards"]) if found else None
+
+
+def record_failure(layout: Layout, table: str, stage_key: str, shard: int, failure: Record) -> None:
+    write_json(layout.failure(table, stage_key, shard), {**failure, "failed_at": now()})
+
+
+# ---- runs and attempts
+
+
+def save_run(layout: Layout, record: Record) -> None:
+    """Writes the run's record; an earlier record of the same run keeps its creation time."""
+    path = layout.run_file(record["run_id"])
+    earlier = read_manifest(path) or {}
+    write_json(path, {**record, "created_at": earlier.get("created_at", now()), "used_at": now()})
+
+
+def runs(layout: Layout) -> list[Record]:
+    """All runs, the one used last at the end."""
+    found = (read_manifest(path) for path in layout.runs.glob("*.json"))
+    return sorted((record for record in found if record), key=lambda record: record["used_at"])
+
+
+def find_run(layout: Layout, name: str | None = None) -> Record:
+    """The run of that id, or the last one of that name; without a name the last one. Raises UnknownRun."""
+    known = runs(layout)
+    matches = [record for record in known if name in (None, record["run_id"], record["name"])]
+    if not matches:
+        ids = ", ".join(record["run_id"] for record in known[-8:]) or "none yet"
+        raise UnknownRun(f"{layout.root} has no run {name!r}: it has {ids}")
+    return matches[-1]
+
+
+def attempts(layout: Layout, run_id: str) -> list[Record]:
+    """The attempts of a run, first to last."""
+    found = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("attempt-*.json")))
+    return [record for record in found if record]
+
+
+def save_attempt(layout: Layout, attempt: Record) -> None:
+    write_json(_attempt_file(layout, attempt["run_id"], attempt["attempt"]), attempt)
+
+
+def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str) -> Record:
+    """Begins an attempt. Attempts left running by a process that is gone are marked crashed first.
+
+    Call it only while holding the run's lock: that is what proves the other process is gone.
+    """
+    mark_crashed(layout, run_id)
+    earlier = attempts(layout, run_id)
+    number = earlier[-1]["attempt"] + 1 if earlier else 1
+    attempt: Record = {
+        "run_id": run_id,
+        "attempt": number,
+        "parent": number - 1 or None,
+        "reason": reason,
+        "engine": engine,
+        "state": "running",
+        "started_at": now(),
+        "finished_at": None,
+        "error": None,
+        "pending": pending,
+        "test_reads": [],
+        "pid": os.getpid(),
+        "host": platform.node(),
+    }
+    save_attempt(layout, attempt)
+    return attempt
+
+
+def mark_crashed(layout: Layout, run_id: str) -> int:
+    """Marks this run's running attempts as crashed; how many there were."""
+    dead = [attempt for attempt in attempts(layout, run_id) if attempt["state"] == "running"]
+    for attempt in dead:
+        save_attempt(layout, {**attempt, "state": "crashed", "finished_at": now(), "error": "the process is gone"})
+    return len(dead)
+
+
+def safe_name(name: str) -> bool:
+    """Whether a run's name can be part of a file name."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None
+
+
+def _attempt_file(layout: Layout, run_id: str, number: int) -> Path:
+    return layout.attempts(run_id) / f"attempt-{number:04d}.json"

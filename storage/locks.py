@@ -1,0 +1,47 @@
+"""One process at a time for one thing: a kernel lock that dies with its process, and a note of who holds it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from model.errors import WorkspaceLocked
+from storage.atomic import write_json
+from storage.layout import Layout
+from storage.ledger import now
+from storage.shards import read_manifest
+
+
+@contextmanager
+def holding(layout: Layout, name: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Holds the workspace's lock ``name``. Raises WorkspaceLocked saying who has it and since when."""
+    path = layout.lock(name)
+    note = path.with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=wait_s)
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = read_manifest(note) or {}
+        raise WorkspaceLocked(
+            f"{name!r} is in use by process {holder.get('pid', '?')} on {holder.get('host', '?')} "
+            f"since {holder.get('since', '?')}: wait for it, or stop that process"
+        ) from None
+    try:
+        write_json(note, {"pid": os.getpid(), "host": platform.node(), "since": now()})
+        yield
+    finally:
+        lock.release()
+
+
+def is_free(layout: Layout, name: str) -> bool:
+    """Whether nobody holds the lock ``name`` now."""
+    try:
+        with holding(layout, name):
+            return True
+    except WorkspaceLocked:
+        return False

@@ -1,0 +1,164 @@
+"""results.duckdb: written by one publisher on a copy that then replaces the file, read by anybody at any time.
+
+DuckDB lets one process write and a reader in another process blocks it; a reader of the replaced file simply keeps
+its snapshot. Everything here can be rebuilt from the lake and the records of the runs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.errors import WorkspaceError
+from storage.atomic import replacing
+from storage.layout import Layout
+from storage.ledger import Record
+from storage.locks import holding
+
+if TYPE_CHECKING:
+    import duckdb
+
+OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+SCHEMA_FOLDER = "schema"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """All that the warehouse holds of one run: rows by table, and the Parquet files of its results."""
+
+    run_id: str
+    rows: Mapping[str, Sequence[Record]]
+    files: Mapping[str, Sequence[Path]]
+
+
+def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False) -> None:
+    """Writes these runs into results.duckdb; with ``rebuild`` from an empty file."""
+    import duckdb
+
+    _write_empty_parts(layout)
+    with holding(layout, "warehouse", wait_s=600), replacing(layout.database) as temporary:
+        if layout.database.exists() and not rebuild:
+            shutil.copyfile(layout.database, temporary)
+        else:
+            temporary.unlink()
+        connection = duckdb.connect(str(temporary), config=dict(OFFLINE))
+        try:
+            _migrate(connection)
+            for run in facts:
+                _replace_run(connection, run)
+            _create_views(connection, layout)
+            connection.execute("CHECKPOINT")
+        finally:
+            connection.close()
+
+
+def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConnection:
+    """A read-only connection that can open nothing but this workspace's lake.
+
+    Raises WorkspaceError where nothing has been published, or where the workspace was moved since.
+    """
+    import duckdb
+
+    if not layout.database.exists():
+        raise WorkspaceError(
+            f"{layout.database} is not there yet: run a configuration, or `dialoguellm warehouse rebuild`"
+        )
+    try:
+        connection = duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE))
+        written_at = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
+    except duckdb.Error as error:
+        raise WorkspaceError(f"{layout.database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
+    if written_at != [(str(layout.root),)]:
+        connection.close()
+        raise WorkspaceError(f"{layout.root} was moved since its last run: `dialoguellm warehouse rebuild` first")
+    connection.execute(f"SET memory_limit = '{memory_limit}'")
+    connection.execute(f"SET allowed_directories = [{_quoted(layout.lake)}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Applies the numbered migrations that this file has not seen yet."""
+    connection.execute("CREATE TABLE IF NOT EXISTS about (name VARCHAR PRIMARY KEY, value VARCHAR)")
+    found = connection.execute("SELECT value FROM about WHERE name = 'migration'").fetchall()
+    applied = found[0][0] if found else ""
+    for name, text in _sql_files("migrations"):
+        if name > applied:
+            connection.execute(text)
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('migration', ?)", [name])
+
+
+def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None:
+    import pyarrow as pa
+
+    connection.begin()
+    for table in ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads"):
+        connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [facts.run_id])
+    for table, rows in facts.rows.items():
+        if rows:
+            incoming = pa.Table.from_pylist([{name: _cell(value) for name, value in row.items()} for row in rows])
+            connection.register("incoming", incoming)
+            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+            connection.unregister("incoming")
+    for table, paths in facts.files.items():
+        if paths:
+            connection.execute(
+                f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * EXCLUDE (filename), "
+                "parse_filename(parse_dirpath(filename)) AS stage_key "
+                "FROM read_parquet(?, filename = true)",
+                [facts.run_id, [str(path) for path in paths]],
+            )
+    connection.commit()
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """One view over each table of the lake (finished shards only), then the views that answer questions."""
+    connection.execute("INSERT OR REPLACE INTO about VALUES ('workspace', ?)", [str(layout.root)])
+    for table in LAKE_VIEWS:
+        glob = layout.lake / table / "*" / "part-*.parquet"
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {table} AS "
+            "SELECT * EXCLUDE (filename), parse_filename(parse_dirpath(filename)) AS stage_key, "
+            "TRY_CAST(regexp_extract(filename, 'part-(\\d+)', 1) AS INTEGER) AS shard "
+            f"FROM read_parquet({_quoted(glob)}, filename = true, union_by_name = true) "
+            "WHERE (stage_key, shard) IN (SELECT (stage_key, shard) FROM shards WHERE state = 'done')"
+        )
+    for _, text in _sql_files("views"):
+        connection.execute(text)
+
+
+LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_log", "rejects")
+
+
+def _write_empty_parts(layout: Layout) -> None:
+    """An empty part per table, so that a view has its columns before the first row exists."""
+    import pyarrow.parquet as pq
+
+    from storage.tables import to_arrow
+
+    for table in LAKE_VIEWS:
+        path = layout.lake / table / SCHEMA_FOLDER / "part-empty.parquet"
+        if not path.exists():
+            with replacing(path) as temporary:
+                pq.write_table(to_arrow(table, []), temporary)
+
+
+def _sql_files(folder: str) -> list[tuple[str, str]]:
+    found = files("storage").joinpath(folder).iterdir()
+    texts = {item.name: item.read_text() for item in found if item.name.endswith(".sql")}
+    first = "lineage.sql"  # other views read it
+    return sorted(texts.items(), key=lambda item: (item[0] != first, item[0]))
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else value
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

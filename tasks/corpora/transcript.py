@@ -1,0 +1,130 @@
+"""What the readers of CSV transcripts share: hostile bytes in, clean cells out, rejects with a reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from model.dialogue import Rejected, Utterance
+from model.emotions import labels
+from model.errors import CorpusError
+
+Row = dict[str, str]
+Parse = Callable[[Row], tuple[tuple[int, ...], Utterance]]
+"""A row's place (dialogue, then order within it) and its utterance, whose ``turn`` is set afterwards."""
+
+_C1 = re.compile(r"[\x80-\x9f]")
+_HIGH = "\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™"
+_MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{_HIGH}]{{1,3}}")
+
+
+class BadRow(Exception):
+    """A row that cannot be used; ``reason`` is the fixed word for ``rejects.reason``."""
+
+    def __init__(self, reason: str, detail: str, utterance_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.utterance_id = utterance_id
+
+
+def read_split(
+    path: Path, corpus: str, split: str, columns: Sequence[str], parse: Parse
+) -> Iterator[Utterance | Rejected]:
+    """The utterances of one file, in order, ``turn`` contiguous from 0 in each dialogue; after them the rejects.
+
+    Raises CorpusError where the file is missing, empty, unreadable or lacks a column.
+    """
+    kept: list[tuple[tuple[int, ...], Utterance]] = []
+    rejects: list[Rejected] = []
+    for number, row in enumerate(_rows(path, columns), 1):
+        try:
+            if not row:
+                raise BadRow("bad_row", "it has too few or too many cells")
+            kept.append(parse(row))
+        except BadRow as fault:
+            utterance_id = fault.utterance_id or f"{corpus}/{split}/row/{number}"
+            detail = f"{path.name}, row {number}: {fault}"
+            rejects.append(Rejected(utterance_id, "ingest", fault.reason, detail))
+    turns: dict[str, int] = {}
+    for _, utterance in sorted(kept, key=lambda pair: pair[0]):
+        turn = turns[utterance.dialogue_id] = turns.get(utterance.dialogue_id, -1) + 1
+        yield replace(utterance, turn=turn)
+    yield from rejects
+
+
+def number(row: Row, column: str) -> int:
+    """A cell that must be a whole number of at most nine digits."""
+    cell = row[column]
+    if not (cell.isascii() and cell.isdecimal() and len(cell) <= 9):
+        raise BadRow("bad_id", f"{column} is {cell[:40]!r}, not a number")
+    return int(cell)
+
+
+def emotion(row: Row, column: str, corpus: str, utterance_id: str) -> str:
+    """A cell that must be a label of the corpus, in whatever case."""
+    label = row[column].lower()
+    if label not in labels(corpus):
+        known = ", ".join(labels(corpus))
+        raise BadRow("unknown_label", f"{column} is {row[column][:40]!r}, none of {known}", utterance_id)
+    return label
+
+
+def clean(text: str) -> str:
+    """``text`` with Windows-1252 accidents repaired, control characters removed and white space collapsed."""
+    text = _MOJIBAKE.sub(lambda found: _as_utf8(found[0]), text)
+    text = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), text)
+    kept = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
+    return " ".join("".join(kept).split())
+
+
+def _rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """All rows with clean cells; an empty dict where a row has too few or too many cells."""
+    try:
+        text = _decode(path.read_bytes())
+    except OSError as error:
+        hint = "set ingest.folder to where the CSV files lie"
+        raise CorpusError(f"{path} cannot be read ({error.strerror}); {hint}") from error
+    table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        found = [name.strip() for name in table.fieldnames or ()]
+        if missing := [name for name in columns if name not in found]:
+            listed = ", ".join(found)[:300] or "nothing"
+            raise CorpusError(f"{path} has no column {', '.join(missing)}; found: {listed}")
+        table.fieldnames = found
+        rows = [_cells(row) for row in table]
+    except csv.Error as error:
+        place = f"{path}, line {table.line_num}"
+        raise CorpusError(f"{place}: {error}; repair the file or download it again") from error
+    if not rows:
+        raise CorpusError(f"{path} has a header but no rows; download it again")
+    return rows
+
+
+def _cells(row: dict[str | None, str | list[str] | None]) -> Row:
+    if None in row or None in row.values():
+        return {}
+    return {str(name): clean(str(value)) for name, value in row.items()}
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def _as_utf8(text: str) -> str:
+    """UTF-8 that was once read as Windows-1252 ("â€™") put right; anything else as it is."""
+    try:
+        return b"".join(_byte(char) for char in text).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _byte(char: str) -> bytes:
+    return char.encode("latin-1") if ord(char) < 256 else char.encode("cp1252")

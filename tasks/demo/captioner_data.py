@@ -1,0 +1,86 @@
+"""Training pictures for the demo captioner: utterances of 1 to 4 frames, rendered into one memory map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.demo.draw import draw
+from tasks.demo.world import MAX_FRAMES, Scene, describe, random_frames
+
+HEIGHT, WIDTH = 128, 192  # what the captioner sees
+_FRAME_SHARE = (0.4, 0.25, 0.2, 0.15)  # of utterances with 1, 2, 3, 4 frames
+_SIZES = ((384, 216), (512, 288), (512, 288), (640, 360))
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One utterance: its scenes in time order and all that ``draw`` needs for each of them."""
+
+    scenes: tuple[Scene, ...]
+    seeds: tuple[int, ...]
+    times: tuple[float, ...]
+
+    @property
+    def caption(self) -> str:
+        return describe(self.scenes)
+
+
+def make_shot(seed: int) -> Shot:
+    """The utterance of this seed; a fifth of them are cut so that every frame has its own furniture."""
+    rng = np.random.default_rng((seed, 77))
+    count = int(rng.choice(MAX_FRAMES, p=_FRAME_SHARE)) + 1
+    scenes = random_frames(rng, count)
+    base = int(rng.integers(2**31))
+    step = int(rng.random() < 0.2)
+    start, gap = float(rng.uniform(0, 20)), float(rng.uniform(0.3, 1.5))
+    return Shot(
+        scenes, tuple(base + step * i for i in range(count)), tuple(start + gap * i for i in range(count))
+    )
+
+
+def render_shot(shot: Shot, seed: int) -> list[np.ndarray[Any, Any]]:
+    """Frames as a decoded keyframe would look: uint8 RGB, 512 pixels or less wide, with coding artefacts."""
+    import cv2
+
+    rng = np.random.default_rng((seed, 78))
+    width, height = _SIZES[int(rng.integers(len(_SIZES)))]
+    quality = int(rng.integers(45, 96))
+    frames = []
+    for scene, own, time_s in zip(shot.scenes, shot.seeds, shot.times, strict=True):
+        image = draw(scene, width=width, height=height, time_s=time_s, seed=own)
+        if width > 512:
+            image = cv2.resize(image, (512, 288), interpolation=cv2.INTER_AREA)
+        _, code = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
+        frames.append(cv2.cvtColor(cv2.imdecode(code, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return frames
+
+
+def shrink(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The resize that the image processor does: bilinear with antialiasing, (HEIGHT, WIDTH, 3)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
+
+
+def render_pool(path: Path, seeds: range) -> Iterator[int]:
+    """Fills ``path`` (uint8, frames × HEIGHT × WIDTH × 3) shot by shot; yields the frames written so far."""
+    starts = frame_starts(seeds)
+    pool = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(starts[-1], HEIGHT, WIDTH, 3))
+    for seed, start in zip(seeds, starts[:-1], strict=True):
+        frames = render_shot(make_shot(seed), seed)
+        for offset, frame in enumerate(frames):
+            pool[start + offset] = shrink(frame)
+        yield int(start) + len(frames)
+
+
+def frame_starts(seeds: range) -> list[int]:
+    """Where each shot's frames begin in the pool, and their total as the last entry."""
+    starts = [0]
+    for seed in seeds:
+        starts.append(starts[-1] + len(make_shot(seed).scenes))
+    return starts

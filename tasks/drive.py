@@ -1,0 +1,159 @@
+"""Drives a run: stage after stage, only what is pending, under the run's lock, with an attempt on record.
+
+How shards are executed is the caller's: in this process, or as tasks of an orchestrator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from model.errors import RunFailed, SettingsError, WorkspaceError
+from storage import ledger
+from storage.ledger import Record
+from storage.locks import holding
+from tasks.plan import Run, StagePlan, plan_stage
+from tasks.publish import publish
+from tasks.run import reject_share
+from tasks.stage import Stage
+from tasks.stages import BY_NAME, STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which part of a run is wanted: all of it by default."""
+
+    stages: tuple[str, ...] | None = None
+    shards: tuple[int, ...] | None = None
+    force: bool = False
+    reason: str = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One shard that failed, with its first line of explanation."""
+
+    shard: int
+    error: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an attempt did: shards done by stage."""
+
+    done: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def shards(self) -> int:
+        return sum(self.done.values())
+
+
+Execute = Callable[[Run, Stage, Sequence[int]], Sequence[Failure]]
+
+
+def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> Outcome:
+    """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it."""
+    _check(selection)
+    outcome = Outcome()
+    with holding(run.layout, run.name):
+        ledger.save_run(run.layout, run.record)
+        pending = {item.stage.name: item.reasons() for item in planned(run, selection) if item.pending}
+        attempt = ledger.start_attempt(run.layout, run.run_id, reason=selection.reason, pending=pending, engine=engine)
+        try:
+            for stage in _selected(run, selection):
+                _run_stage(run, stage, selection, execute, attempt, outcome)
+        except BaseException as error:
+            _finish(run, attempt, "failed", str(error) or type(error).__name__)
+            raise
+        _finish(run, attempt, "completed", None)
+    return outcome
+
+
+def planned(run: Run, selection: Selection) -> list[StagePlan]:
+    """What the selected part of a run has to do, stage by stage."""
+    plans = []
+    for stage in _selected(run, selection):
+        item = plan_stage(run, stage, force=selection.force)
+        if selection.shards is not None and not stage.unit:
+            item.pending[:] = [entry for entry in item.pending if entry.shard in selection.shards]
+        plans.append(item)
+    return plans
+
+
+def _selected(run: Run, selection: Selection) -> list[Stage]:
+    return [stage for stage in run.stages() if selection.stages is None or stage.name in selection.stages]
+
+
+def _check(selection: Selection) -> None:
+    unknown = [name for name in selection.stages or () if name not in BY_NAME]
+    if unknown:
+        known = ", ".join(stage.name for stage in STAGES)
+        raise SettingsError(f"no stage is called {', '.join(unknown)}: the stages are {known}")
+
+
+def _run_stage(
+    run: Run, stage: Stage, selection: Selection, execute: Execute, attempt: Record, outcome: Outcome
+) -> None:
+    item = plan_stage(run, stage, force=selection.force)
+    shards = [entry.shard for entry in item.pending]
+    if selection.shards is not None and not stage.unit:
+        shards = [shard for shard in shards if shard in selection.shards]
+    if shards:
+        _require_inputs(run, stage)
+        _record_test_read(run, stage, shards, attempt, selection)
+        failures = execute(run, stage, shards)
+        outcome.done[stage.name] = len(shards) - len(failures)
+        publish(run)
+        if failures:
+            raise RunFailed(_failed_message(run, stage, failures, len(shards)))
+    share, limit = reject_share(run, stage), run.settings[stage.name].max_rejects
+    if share > limit:
+        raise RunFailed(
+            f"{stage.name} rejected {share:.1%} of its utterances, over its limit of {limit:.1%}: "
+            f"see `dialoguellm rejects {run.run_id} {stage.name}`, mend the input and "
+            f"`dialoguellm rerun {run.run_id} --stage {stage.name} --downstream --force`, "
+            f"or raise {stage.name}.max_rejects",
+            exit_code=3,
+        )
+
+
+def _require_inputs(run: Run, stage: Stage) -> None:
+    """A stage may only start when all it reads is there."""
+    needed = {*run.record["stages"][stage.name]["upstream"]}
+    for earlier in run.stages():
+        if earlier.name in needed and (item := plan_stage(run, earlier)).pending:
+            raise WorkspaceError(
+                f"{stage.name} needs {earlier.name}, which has {len(item.pending)} pending shards: "
+                f"`dialoguellm rerun {run.run_id} --stage {earlier.name} --downstream`"
+            )
+
+
+def _record_test_read(run: Run, stage: Stage, shards: Sequence[int], attempt: Record, selection: Selection) -> None:
+    """Each opening of a test split for evaluation is a row; the adapter's key says what was measured."""
+    if stage.name != "evaluate":
+        return
+    attempt["test_reads"].append(
+        {
+            "run_id": run.run_id,
+            "attempt": attempt["attempt"],
+            "stage": stage.name,
+            "adapter_key": run.keys["finetune"],
+            "read_at": ledger.now(),
+            "why": selection.reason,
+            "shards": len(shards),
+        }
+    )
+    ledger.save_attempt(run.layout, attempt)
+
+
+def _finish(run: Run, attempt: Record, state: str, error: str | None) -> None:
+    ledger.save_attempt(run.layout, {**attempt, "state": state, "error": error, "finished_at": ledger.now()})
+    publish(run)
+
+
+def _failed_message(run: Run, stage: Stage, failures: Sequence[Failure], total: int) -> str:
+    first = failures[0]
+    return (
+        f"{stage.name}: {len(failures)} of {total} shards failed; shard {first.shard}: {first.error}\n"
+        f"  again: dialoguellm rerun {run.run_id} --failed"
+    )

@@ -1,0 +1,144 @@
+"""Keyframes: one to four sharp, different, telling frames per utterance, in one pass over each video file.
+
+Decoding happens in processes of its own (tasks/video/pool.py): a file that crashes or hangs a decoder becomes a row
+of rejects and the others go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from model.dialogue import Keyframe, Rejected, Utterance
+from model.errors import CorpusError, VideoError, WeightsError
+from tasks.stage import Context, Rows, Stage, StageSettings
+from tasks.video.options import VERSION, Options
+from tasks.video.outcome import Outcome, Stretch
+from tasks.video.stretches import by_file, fault
+
+
+class KeyframesSettings(StageSettings):
+    """How frames are chosen and stored, and what a video may cost."""
+
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"workers", "face_model"})
+
+    enabled: bool = True
+    """Off: text only; no frames and no captions."""
+
+    max_frames: int = Field(4, ge=1, le=64)
+    """Most frames an utterance gets; it gets one per 1.2 seconds and at least one per shot, up to this."""
+
+    long_side: int = Field(512, ge=32, le=4096)
+    """Longer side of the stored pictures in pixels; smaller ones are not enlarged. 448 suits Qwen2.5-VL."""
+
+    jpeg_quality: int = Field(90, ge=1, le=100)
+    """JPEG quality, 1 to 100."""
+
+    mode: Literal["fast", "full"] = "fast"
+    """fast leaves out frames that no other frame needs (a third less work); full looks at every frame."""
+
+    method: Literal["best", "uniform"] = "best"
+    """best chooses by shots, sharpness, exposure, motion and faces; uniform takes equal distances."""
+
+    face_model: Path | None = None
+    """A YuNet face detector (.onnx). Without one the choice goes by the picture alone and counts no faces."""
+
+    max_pixels: int = Field(4096 * 2304, ge=1)
+    """Largest frame that is decoded, width × height."""
+
+    max_seconds: float = Field(4 * 3600.0, gt=0)
+    """Longest video file that is decoded."""
+
+    timeout_s: float = Field(60.0, gt=0)
+    """Seconds that opening a file may take, and that decoding it may take on top of its own length."""
+
+    memory_mb: int = Field(3072, ge=512)
+    """Address space of one decoder process."""
+
+    workers: int | None = Field(None, ge=1)
+    """Decoder processes; as many as there are cores if not set."""
+
+    def options(self) -> Options:
+        """What a decoder needs of these."""
+        values = {field.name: getattr(self, field.name) for field in fields(Options)}
+        return Options(**{**values, "face_model": str(self.face_model.resolve()) if self.face_model else None})
+
+
+def run(rows: Rows, settings: KeyframesSettings, context: Context) -> Iterator[Keyframe | Rejected]:
+    """Keyframes in the order of the utterances, by time within each; a Rejected where there are none."""
+    utterances: Sequence[Utterance] = rows["utterances"]
+    if not settings.enabled:
+        return
+    files = by_file(utterances)
+    pending = _submit(files, settings, context) if files else {}
+    try:
+        for done, utterance in enumerate(utterances, 1):
+            yield from _rows_of(utterance, files, pending)
+            context.progress(done, len(utterances), "clips")
+    finally:  # also when the reader stops half-way
+        for future in pending.values():
+            future.cancel()
+
+
+def _identity(settings: KeyframesSettings) -> Mapping[str, str]:
+    """The face model's digest: its bytes decide the result, wherever it lies."""
+    if settings.face_model is None:
+        return {}
+    try:
+        return {"face_model": hashlib.sha256(settings.face_model.read_bytes()).hexdigest()}
+    except OSError as error:
+        raise WeightsError(
+            f"keyframes.face_model: {settings.face_model} cannot be read ({error.strerror}); "
+            "correct the path or leave it out"
+        ) from error
+
+
+STAGE = Stage(
+    name="keyframes",
+    version=VERSION,
+    reads=("utterances",),
+    writes="keyframes",
+    row=Keyframe,
+    settings=KeyframesSettings,
+    run=run,
+    identity=_identity,
+)
+
+
+def _submit(
+    files: Mapping[str, Mapping[str, Stretch]], settings: KeyframesSettings, context: Context
+) -> dict[str, Future[list[Outcome]]]:
+    """Hands every file to the decoders, in order."""
+    from tasks.video.pool import shared_pool
+
+    if context.videos is None or not context.videos.is_dir():
+        raise CorpusError(
+            f"the corpus names videos but its video folder is {context.videos or 'not set'}; "
+            "set it, or set keyframes.enabled = false to use the text alone"
+        )
+    options = settings.options()
+    pool = shared_pool(settings.workers or len(os.sched_getaffinity(0)), settings.memory_mb * 2**20)
+    root = context.videos.resolve()
+    return {name: pool.submit((root, name, list(stretches.values())), options) for name, stretches in files.items()}
+
+
+def _rows_of(
+    utterance: Utterance, files: Mapping[str, Mapping[str, Stretch]], pending: Mapping[str, Future[list[Outcome]]]
+) -> Iterator[Keyframe | Rejected]:
+    identity = utterance.utterance_id
+    outcome: Outcome | None = fault(utterance)
+    if outcome is None and utterance.video is not None:
+        place = list(files[utterance.video]).index(identity)
+        outcome = pending[utterance.video].result()[place]
+    if isinstance(outcome, VideoError):
+        yield Rejected(identity, STAGE.name, outcome.reason, str(outcome))
+        return
+    for rank, chosen in enumerate(outcome or []):
+        yield Keyframe(utterance_id=identity, rank=rank, **asdict(chosen))

@@ -1,0 +1,194 @@
+"""Stage keys, and what is to be done: pending shards with the reason of each.
+
+A stage's key is a digest of its name, version, settings, weights or sources (``identity``) and the keys of the
+stages it reads. A changed setting therefore makes a new key, its results lie beside the old ones, and what depends
+on it gets a new key too. Nothing here needs torch, prefect or a decoder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage import ledger
+from storage.layout import Layout
+from storage.ledger import Record
+from storage.shards import read_manifest
+from tasks.stage import Stage, StageSettings
+from tasks.stages import STAGES, producer
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A configuration resolved against a workspace: settings and key of every stage, None where it is off."""
+
+    run_id: str
+    name: str
+    layout: Layout
+    settings: Mapping[str, StageSettings]
+    keys: Mapping[str, str | None]
+    record: Record
+
+    def stages(self) -> list[Stage]:
+        """The stages that are on, in order."""
+        return [stage for stage in STAGES if self.keys[stage.name]]
+
+    def key(self, stage: Stage) -> str:
+        key = self.keys[stage.name]
+        if key is None:
+            raise ValueError(f"stage {stage.name} is off in {self.run_id}")
+        return key
+
+    def shards(self) -> list[Record] | None:
+        return ledger.shard_list(self.layout, self.keys["ingest"] or "")
+
+    def shards_of(self, stage: Stage) -> list[int] | None:
+        """The shard numbers that a stage works on; None until ingest has cut them."""
+        if stage.unit:
+            return [0]
+        cut = self.shards()
+        return None if cut is None else [item["shard"] for item in cut if item["split"] in stage.splits]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One shard that is to be done: reason is missing, changed, stale, corrupt, failed or forced."""
+
+    shard: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What a stage has done and what it has to do. ``total`` is None until ingest has cut the shards."""
+
+    stage: Stage
+    key: str
+    total: int | None
+    pending: list[Pending] = field(default_factory=list)
+    rows: int = 0
+    rejects: int = 0
+    seconds: float = 0.0
+
+    def reasons(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for item in self.pending:
+            counts[item.reason] = counts.get(item.reason, 0) + 1
+        return counts
+
+
+def resolve(name: str, layout: Layout, settings: Mapping[str, StageSettings], source: str) -> Run:
+    """The run of these settings: keys computed, record made (not yet saved)."""
+    keys: dict[str, str | None] = {}
+    stages: dict[str, Record] = {}
+    for stage in STAGES:
+        values = settings[stage.name]
+        if not getattr(values, "enabled", True):
+            keys[stage.name] = None
+            stages[stage.name] = {"key": None, "settings": values.model_dump(mode="json")}
+            continue
+        own = {
+            "stage": stage.name,
+            "version": stage.version,
+            "settings": values.key_fields(),
+            "identity": dict(stage.identity(values)),
+        }
+        if stage.name == "report":
+            own["run"] = name
+        upstream = {needed: keys[needed] for needed in _needs(stage)}
+        keys[stage.name] = _digest({**own, "upstream": upstream})
+        stages[stage.name] = {
+            "key": keys[stage.name],
+            "own": own,
+            "upstream": upstream,
+            "settings": values.model_dump(mode="json"),
+        }
+    run_id = f"{name}-{_digest(keys)[:6]}"
+    record = {"run_id": run_id, "name": name, "source": source, "stages": stages}
+    return Run(run_id, name, layout, settings, keys, record)
+
+
+def load(layout: Layout, name: str | None = None) -> Run:
+    """A run as it was recorded, by id or name (None: the last one). Raises UnknownRun."""
+    record = ledger.find_run(layout, name)
+    settings = {stage.name: stage.settings.model_validate(record["stages"][stage.name]["settings"]) for stage in STAGES}
+    keys = {stage.name: record["stages"][stage.name]["key"] for stage in STAGES}
+    return Run(record["run_id"], record["name"], layout, settings, keys, record)
+
+
+def plan(run: Run, names: Sequence[str] | None = None) -> list[StagePlan]:
+    """The state of each stage that is on (or of those named), in order."""
+    return [plan_stage(run, stage) for stage in run.stages() if names is None or stage.name in names]
+
+
+def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
+    """The state of one stage; with ``force`` finished shards are pending too."""
+    key = run.key(stage)
+    shards = run.shards_of(stage)
+    why_new = _why_new(run, stage)
+    if shards is None:
+        return StagePlan(stage, key, None, [Pending(-1, *why_new)])
+    pending, rows, rejects, seconds = [], 0, 0, 0.0
+    for shard in shards:
+        state, found = ledger.shard_state(run.layout, stage.writes, key, shard)
+        if stage.name == "ingest":
+            state, found = _ingest_state(run)
+        if state == "done" and found:
+            rows, rejects = rows + found["rows"], rejects + found["rejects"]
+            seconds += found.get("seconds", 0.0)
+            if force:
+                pending.append(Pending(shard, "forced"))
+        elif state == "missing":
+            pending.append(Pending(shard, *why_new))
+        else:
+            detail = str((found or {}).get("error", "")) if state == "failed" else "size differs from its manifest"
+            pending.append(Pending(shard, state, detail))
+    return StagePlan(stage, key, len(shards), pending, rows, rejects, seconds)
+
+
+def differences(old: Record, new: Record) -> str:
+    """What changed between two records of a stage: ``prompt: 'a' → 'b'``."""
+    before, after = old.get("own", {}), new.get("own", {})
+    flat_old = {**before.get("settings", {}), **before.get("identity", {}), "version": before.get("version")}
+    flat_new = {**after.get("settings", {}), **after.get("identity", {}), "version": after.get("version")}
+    names = [name for name in {**flat_old, **flat_new} if flat_old.get(name) != flat_new.get(name)]
+    return ", ".join(f"{name}: {flat_old.get(name)!r} → {flat_new.get(name)!r}" for name in names)
+
+
+def _why_new(run: Run, stage: Stage) -> tuple[str, str]:
+    """Why a stage has no result under its key: nothing yet, its own settings changed, or those before it."""
+    for earlier in reversed(ledger.runs(run.layout)):
+        if earlier["name"] != run.name or earlier["run_id"] == run.run_id:
+            continue
+        old, new = earlier["stages"].get(stage.name, {}), run.record["stages"][stage.name]
+        if not old.get("key") or old["key"] == new["key"]:
+            continue
+        if old["own"] != new["own"]:
+            return "changed", differences(old, new)
+        return "stale", "what it reads has changed"
+    return "missing", ""
+
+
+def _ingest_state(run: Run) -> tuple[str, Record | None]:
+    """Ingest is done when its list of shards is written and every one of them is whole."""
+    key = run.keys["ingest"] or ""
+    done = read_manifest(run.layout.shard_list(key))
+    if done is None:
+        failure = read_manifest(run.layout.failure("utterances", key, 0))
+        return ("failed", failure) if failure else ("missing", None)
+    states = {ledger.shard_state(run.layout, "utterances", key, item["shard"])[0] for item in done["shards"]}
+    return ("done" if states <= {"done"} else "corrupt"), done
+
+
+def _needs(stage: Stage) -> list[str]:
+    """Names of the stages that a stage depends on."""
+    return [*(producer(table).name for table in stage.reads), *stage.after]
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

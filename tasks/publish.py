@@ -1,0 +1,114 @@
+"""From the files of a run to the rows that the warehouse holds of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storage import ledger, warehouse
+from storage.layout import Layout
+from storage.ledger import Record
+from storage.warehouse import RunFacts
+from tasks.plan import Run, load
+from tasks.stage import Stage
+
+
+def publish(run: Run) -> None:
+    """Brings one run in results.duckdb up to date with its files."""
+    warehouse.publish(run.layout, [facts(run)])
+
+
+def rebuild(layout: Layout) -> int:
+    """Makes results.duckdb anew from the lake and the records of all runs; returns how many runs."""
+    found = [facts(load(layout, record["run_id"])) for record in ledger.runs(layout)]
+    warehouse.publish(layout, found, rebuild=True)
+    return len(found)
+
+
+def facts(run: Run) -> RunFacts:
+    """Everything the warehouse holds of a run, read from its record, attempts and manifests."""
+    attempts = ledger.attempts(run.layout, run.run_id)
+    shards = [row for stage in run.stages() for row in _shards(run, stage)]
+    stages = [_stage(run, position, stage, shards) for position, stage in enumerate(run.stages())]
+    rows: dict[str, list[Record]] = {
+        "runs": [_run(run)],
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "stages": stages,
+        "shards": shards,
+        "test_reads": [read for attempt in attempts for read in attempt["test_reads"]],
+    }
+    files = {
+        table: [run.layout.part(table, row["stage_key"], row["shard"]) for row in shards if _holds(row, stage)]
+        for table, stage in (("predictions", "evaluate"), ("metrics", "score"))
+    }
+    return RunFacts(run.run_id, rows, files)
+
+
+def _holds(row: Record, stage: str) -> bool:
+    return bool(row["stage"] == stage and row["state"] == "done")
+
+
+def _run(run: Run) -> Record:
+    record = run.record
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "source": record["source"],
+        "created_at": record.get("created_at"),
+        "used_at": record.get("used_at"),
+        "git_commit": record.get("git_commit"),
+        "machine": record.get("machine", {}),
+        "settings": {name: stage["settings"] for name, stage in record["stages"].items()},
+    }
+
+
+def _attempt(attempt: Record) -> Record:
+    left_out = {"pid", "host", "test_reads"}
+    return {name: value for name, value in attempt.items() if name not in left_out}
+
+
+def _shards(run: Run, stage: Stage) -> list[Record]:
+    key = run.key(stage)
+    if stage.name == "ingest":
+        numbers: list[int] = [item["shard"] for item in run.shards() or []]
+    else:
+        numbers = run.shards_of(stage) or []
+    return [_shard(run, stage, key, number) for number in numbers]
+
+
+def _shard(run: Run, stage: Stage, key: str, number: int) -> Record:
+    state, found = ledger.shard_state(run.layout, stage.writes, key, number)
+    known: dict[str, Any] = found or {}
+    return {
+        "run_id": run.run_id,
+        "stage": stage.name,
+        "stage_key": key,
+        "shard": number,
+        "state": state,
+        "row_count": known.get("rows"),
+        "rejects": known.get("rejects"),
+        "bytes": known.get("bytes"),
+        "seconds": known.get("seconds"),
+        "finished_at": known.get("finished_at"),
+        "made_by": known.get("run_id"),
+        "sha256": known.get("sha256"),
+        "error": known.get("error"),
+    }
+
+
+def _stage(run: Run, position: int, stage: Stage, shards: list[Record]) -> Record:
+    mine = [row for row in shards if row["stage"] == stage.name]
+    cut = run.shards_of(stage)
+    return {
+        "run_id": run.run_id,
+        "position": position,
+        "stage": stage.name,
+        "stage_key": run.key(stage),
+        "output": stage.writes,
+        "shards": len(mine) if stage.name == "ingest" else (None if cut is None else len(cut)),
+        "done": sum(row["state"] == "done" for row in mine),
+        "row_count": sum(row["row_count"] or 0 for row in mine),
+        "rejects": sum(row["rejects"] or 0 for row in mine),
+        "bytes": sum(row["bytes"] or 0 for row in mine),
+        "seconds": sum(row["seconds"] or 0.0 for row in mine),
+        "settings": run.record["stages"][stage.name]["settings"],
+    }

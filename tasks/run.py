@@ -1,0 +1,190 @@
+"""Runs one shard of one stage of a run: reads its rows, calls the stage, writes the result or the failure."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from model.dialogue import Rejected, Utterance
+from model.errors import DialogueError
+from storage import ledger
+from storage.atomic import write_json
+from storage.ledger import Record
+from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
+from storage.tables import from_arrow
+from tasks import ingest
+from tasks.plan import Run
+from tasks.stage import Context, Progress, Stage, no_progress
+from tasks.stages import BY_NAME, STAGES, producer
+
+
+class ShardRows(Mapping[str, Sequence[Any]]):
+    """The rows that a stage is handed, by table, each read when it is first asked for.
+
+    Only shards of the stage's own splits are ever opened. A table whose stage is off is empty. ``rejects`` holds
+    the rejected rows of every stage of the run.
+    """
+
+    def __init__(self, run: Run, stage: Stage, shard: int) -> None:
+        self._run = run
+        self._tables = (*stage.reads, "rejects")
+        cut = run.shards() or []
+        self._shards = [
+            item["shard"] for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)
+        ]
+        self._loaded: dict[str, list[Any]] = {}
+
+    def __getitem__(self, table: str) -> list[Any]:
+        if table not in self._tables:
+            raise KeyError(table)
+        if table not in self._loaded:
+            self._loaded[table] = [row for part in self._parts(table) for row in read_rows(self._run.layout, *part)]
+        return self._loaded[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def select(self, table: str, utterance_ids: Iterable[str]) -> list[Any]:
+        """The rows of a few utterances, without reading the whole table."""
+        wanted = list(utterance_ids)
+        parts = (read_table(self._run.layout, *part, utterance_ids=wanted) for part in self._parts(table))
+        return [row for data in parts if data.num_rows for row in from_arrow(table, data)]
+
+    def _parts(self, table: str) -> list[tuple[str, str, int]]:
+        if table == "rejects":
+            return [part for stage in self._run.stages() for part in self._rejects_of(stage)]
+        stage = producer(table)
+        key = self._run.keys[stage.name]
+        if key is None:
+            return []
+        if stage.unit and stage.name != "ingest":
+            return [(table, key, 0)]
+        own = set(self._run.shards_of(stage) or []) if stage.name != "ingest" else set(self._shards)
+        return [(table, key, shard) for shard in self._shards if shard in own]
+
+    def _rejects_of(self, stage: Stage) -> list[tuple[str, str, int]]:
+        key = self._run.key(stage)
+        shards = self._run.shards_of(stage) or []
+        return [("rejects", key, n) for n in shards if self._run.layout.part("rejects", key, n).exists()]
+
+
+def run_shard(run: Run, stage_name: str, shard: int, progress: Progress = no_progress) -> Manifest:
+    """Does one shard and returns its manifest; a failure is recorded beside it and raised again."""
+    stage = BY_NAME[stage_name]
+    key = run.key(stage)
+    started = time.monotonic()
+    context = _context(run, stage, shard, progress)
+    facts: Record = {"run_id": run.run_id, "stage": stage.name, "version": stage.version}
+    try:
+        rows = ShardRows(run, stage, shard)
+        results = stage.run(rows, run.settings[stage.name], context)
+        if stage.name == "ingest":
+            return _write_corpus(run, key, results, facts, started)
+        facts["inputs"] = _inputs(run, stage, shard)
+        timed = _timed(results, facts, started)
+        return write_shard(run.layout, stage.writes, key, shard, timed, facts)
+    except Exception as error:
+        _record_failure(run, stage, shard, error)
+        raise
+
+
+def reject_share(run: Run, stage: Stage) -> float:
+    """The share of utterances (0 to 1) that a finished stage rejected."""
+    if stage.name == "ingest":
+        found = [read_manifest(run.layout.shard_list(run.key(stage)))]
+    else:
+        found = [ledger.shard_state(run.layout, stage.writes, run.key(stage), n)[1] for n in run.shards_of(stage) or []]
+    manifests = [item for item in found if item]
+    inputs = sum(item.get("inputs", 0) for item in manifests)
+    return sum(item.get("rejected_utterances", 0) for item in manifests) / inputs if inputs else 0.0
+
+
+def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
+    layout = run.layout
+    models = {other.name: layout.model(run.key(other)) for other in STAGES if run.keys[other.name]}
+    folder = layout.report(run.run_id) if stage.name == "report" else models[stage.name]
+    values = run.settings[stage.name]
+    return Context(
+        cache=layout.cache,
+        folder=folder,
+        folders=models,
+        videos=ingest.videos_root(run.settings["ingest"], layout.cache),
+        seed=getattr(values, "seed", 0),
+        shard=shard,
+        about=run.record,
+        progress=progress,
+    )
+
+
+def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, started: float) -> Manifest:
+    """Cuts a corpus into shards of whole dialogues, none holding two splits, and lists them when all are written."""
+    size = getattr(run.settings["ingest"], "shard_utterances", 128)
+    utterances: list[Utterance] = []
+    rejects: list[Rejected] = []
+    for row in results:
+        (rejects if isinstance(row, Rejected) else utterances).append(row)
+    groups = _cut(utterances, size)
+    seconds = time.monotonic() - started
+    facts = {**facts, "seconds": seconds / max(1, len(groups)), "finished_at": ledger.now()}
+    listed = []
+    for shard, group in enumerate(groups):
+        own = rejects if shard == 0 else []
+        write_shard(run.layout, "utterances", key, shard, [*group, *own], facts)
+        listed.append({"shard": shard, "split": group[0].split, "rows": len(group)})
+    manifest = {
+        **facts,
+        "stage_key": key,
+        "shards": listed,
+        "rows": len(utterances),
+        "rejects": len(rejects),
+        "rejected_utterances": len({row.utterance_id for row in rejects}),
+        "inputs": len(utterances) + len(rejects),
+        "seconds": seconds,
+    }
+    write_json(run.layout.shard_list(key), manifest)
+    return manifest
+
+
+def _cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
+    """Shards of at most ``size`` utterances where dialogues allow it; order of splits and dialogues is kept."""
+    dialogues: dict[tuple[str, str], list[Utterance]] = {}
+    for row in utterances:
+        dialogues.setdefault((row.split, row.dialogue_id), []).append(row)
+    shards: list[list[Utterance]] = []
+    for split in dict.fromkeys(split for split, _ in dialogues):
+        shards.append([])
+        for (own, _), lines in dialogues.items():
+            if own != split:
+                continue
+            if shards[-1] and len(shards[-1]) + len(lines) > size:
+                shards.append([])
+            shards[-1].extend(sorted(lines, key=lambda row: row.turn))
+    return shards
+
+
+def _timed(results: Iterable[Any], facts: Record, started: float) -> Iterator[Any]:
+    yield from results
+    facts["seconds"] = time.monotonic() - started
+    facts["finished_at"] = ledger.now()
+
+
+def _inputs(run: Run, stage: Stage, shard: int) -> int:
+    cut = run.shards() or []
+    mine = [item for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)]
+    return sum(item["rows"] for item in mine)
+
+
+def _record_failure(run: Run, stage: Stage, shard: int, error: Exception) -> None:
+    detail: Record = {"run_id": run.run_id, "stage": stage.name, "shard": shard, "type": type(error).__name__}
+    detail["error"] = str(error) or type(error).__name__
+    if not isinstance(error, DialogueError):
+        detail["traceback"] = traceback.format_exc()[-4000:]
+    try:
+        ledger.record_failure(run.layout, stage.writes, run.key(stage), shard, detail)
+    except OSError as second:  # a full disk must not hide the first error
+        error.add_note(f"the failure could not be recorded: {second}")

@@ -1,0 +1,104 @@
+"""Decodes one video front to back: pictures with their times, damaged stretches marked.
+
+Packets are decoded one by one, so that a damaged one costs itself and not the file. From the first damage to the next
+intact key frame every picture is ``suspect``, because pictures are predicted from damaged ones.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.video.open import Video
+from tasks.video.reasons import refuse
+
+SEEK_GAIN_S = 4.0
+"""A seek must jump at least this far, or decoding on is as cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded frame. ``time_s`` counts from the start of the video stream."""
+
+    time_s: float
+    frame: Any
+    suspect: bool
+
+
+class Decoder:
+    """One forward pass over ``video``. With ``fast``, frames that no other frame needs are never decoded.
+
+    ``broken`` turns true once the file proves damaged. Memory: one packet and the decoder's own references.
+    """
+
+    def __init__(self, video: Video, fast: bool) -> None:
+        self._video = video
+        self._codec = video.stream.codec_context
+        self._codec.skip_frame = "NONREF" if fast else "DEFAULT"
+        self._damaged = False
+        self._keys: list[int] | None = None
+        self.time_s = 0.0
+        self.broken = False
+
+    def pictures(self) -> Iterator[Picture]:
+        """Pictures in order of presentation, each later than the one before; other times are left out."""
+        last = float("-inf")
+        for packet in self._packets():
+            for frame in self._frames(packet):
+                time_s = self._time(frame)
+                if time_s is None or time_s <= last:
+                    continue
+                last = self.time_s = time_s
+                yield Picture(time_s, frame, self._taint(frame))
+
+    def skip_to(self, time_s: float) -> bool:
+        """Jumps to the last indexed key frame at or before ``time_s`` where that saves decoding; True if it did."""
+        stream = self._video.stream
+        if self._keys is None:
+            self._keys = sorted(e.timestamp for e in stream.index_entries if e.is_keyframe and not e.is_discard)
+        target = self._ticks(time_s)
+        at = bisect.bisect_right(self._keys, target) - 1
+        if at < 0 or self._keys[at] <= self._ticks(self.time_s + SEEK_GAIN_S):
+            return False
+        self._video.container.seek(self._keys[at], stream=stream, backward=True)
+        return True
+
+    def _ticks(self, time_s: float) -> int:
+        return int((time_s + self._video.start_s) / self._video.stream.time_base)
+
+    def _packets(self) -> Iterator[Any]:
+        import av
+
+        try:
+            yield from self._video.container.demux(self._video.stream)
+        except av.FFmpegError:
+            self._damaged = self.broken = True
+
+    def _frames(self, packet: Any) -> list[Any]:
+        import av
+
+        try:
+            frames: list[Any] = packet.decode()
+        except (MemoryError, av.MemoryError) as error:
+            raise refuse("too_large", "a frame needs more memory than a worker may have") from error
+        except av.EOFError:
+            return []
+        except av.FFmpegError:
+            self._damaged = self.broken = True
+            return []
+        return frames
+
+    def _time(self, frame: Any) -> float | None:
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        if ticks is None:
+            return None
+        return float(ticks * frame.time_base) - self._video.start_s
+
+    def _taint(self, frame: Any) -> bool:
+        if frame.is_corrupt:
+            self._damaged = self.broken = True
+        elif frame.key_frame:
+            self._damaged = False
+        return self._damaged

@@ -1,0 +1,91 @@
+"""One video file, one pass, the keyframes of all its utterances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from model.errors import VideoError
+from tasks.video.decode import Decoder
+from tasks.video.editor import Editor
+from tasks.video.open import Video, open_video
+from tasks.video.options import Options
+from tasks.video.outcome import Chosen, Outcome
+from tasks.video.reasons import refuse
+from tasks.video.sweep import Sweep
+from tasks.video.window import Window
+
+CANDIDATE_BYTES = 96_000_000
+"""Of decoded frames held at a time, over all open windows."""
+
+Span = tuple[float, float]
+"""Start and end in seconds of the video; infinity is its end."""
+
+
+def extract(
+    root: Path,
+    name: str,
+    stretches: Sequence[Span],
+    options: Options,
+    opened: Callable[[float], None] | None = None,
+) -> list[Outcome]:
+    """The keyframes of each stretch of ``root/name``, or why there are none; in the order of ``stretches``.
+
+    ``opened`` is called with the seconds that decoding may take, once the file is known to be one.
+    Raises VideoError where the whole file cannot be used.
+    """
+    with open_video(root, name, options.max_pixels, options.max_seconds) as video:
+        seconds = options.timeout_s + (video.seconds or 0.0)
+        if opened is not None:
+            opened(seconds)
+        fast = options.mode == "fast" and _can_skip(video, stretches)
+        results = _extract(video, name, stretches, options, fast, time.monotonic() + seconds)
+    if results is None and fast:  # a stream in which no frame refers to another
+        return extract(root, name, stretches, replace(options, mode="full"), opened)
+    if results is None:
+        raise refuse("undecodable", f"{name}: not one picture can be decoded")
+    return results
+
+
+def _extract(
+    video: Video, name: str, stretches: Sequence[Span], options: Options, fast: bool, deadline: float
+) -> list[Outcome] | None:
+    """One pass; None where nothing decodes."""
+    decoder = Decoder(video, fast)
+    windows = _windows(video, stretches, options)
+    sweep = Sweep(decoder, windows, fast, options.max_seconds, deadline)
+    editor = Editor(video, options, "fast" if fast else "full")
+    found: dict[Span, list[Chosen]] = {}
+    stopped: VideoError | None = None
+    try:
+        for window in sweep.finished():
+            found[window.start_s, window.end_s] = editor.edit(window)
+    except VideoError as error:
+        stopped = VideoError(error.reason, f"{name}: {error}")
+    if not sweep.decoded and stopped is None:
+        return None
+    return [found.get(span) or stopped or _nothing_there(name, span, decoder) for span in stretches]
+
+
+def _can_skip(video: Video, stretches: Sequence[Span]) -> bool:
+    """Whether enough frames remain where those that no other frame needs are left out."""
+    shortest = min(min(end, video.seconds or 0.0) - start for start, end in stretches)
+    return (video.frame_rate or 0.0) >= 20 and shortest >= 1.0
+
+
+def _windows(video: Video, stretches: Sequence[Span], options: Options) -> list[Window]:
+    """A window per different stretch, each with its share of the frames that may be held."""
+    spans = sorted(set(stretches))
+    together = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
+    frame_bytes = max(1, video.stream.codec_context.width * video.stream.codec_context.height * 3 // 2)
+    most = min(max(CANDIDATE_BYTES // frame_bytes // together, 4), 48)
+    return [Window(start, end, most, options.method == "best") for start, end in spans]
+
+
+def _nothing_there(name: str, span: Span, decoder: Decoder) -> VideoError:
+    stretch = f"nothing is shown from {span[0]:.2f} s on"
+    if decoder.broken:
+        return refuse("partial", f"{name}: {stretch}, the last intact picture is at {decoder.time_s:.2f} s")
+    return refuse("outside_video", f"{name}: {stretch}, the video ends at {decoder.time_s:.2f} s")

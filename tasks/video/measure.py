@@ -1,0 +1,93 @@
+"""What one decoded frame looks like, in numbers, at a tenth of the cost of decoding it.
+
+Works on a strided view of the luma plane, without copying or converting the frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.video.decode import Picture
+
+ANALYSED_SIDE = 320
+THUMB = (48, 27)
+LUMA_FIRST = ("yuv", "gray", "nv12", "nv21")
+"""Pixel formats whose first plane is luma, one value a pixel; others are converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """``sharpness`` is the variance of the Laplacian; ``mean`` and ``spread`` (standard deviation) are of luma,
+    0 to 255; ``change`` the mean absolute luma difference to the frame analysed before it (0.0 for the first)."""
+
+    time_s: float
+    sharpness: float
+    mean: float
+    spread: float
+    change: float
+    suspect: bool
+
+    @property
+    def unfit(self) -> bool:
+        """Black, white, without contrast, or out of a damaged stretch: chosen only where there is nothing else."""
+        return self.suspect or self.spread < 6 or not 22 <= self.mean <= 242
+
+
+Thumb = NDArray[np.uint8]
+
+
+class Measurer:
+    """Measures frames in order; remembers the thumbnail of the last one for ``change``."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+        self._last: Thumb | None = None
+
+    def measure(self, picture: Picture) -> tuple[Look, Thumb]:
+        """The look of a picture and its thumbnail, uint8 (27, 48)."""
+        import cv2
+
+        luma = self._luma(picture.frame)
+        thumb = cv2.resize(luma, THUMB, interpolation=cv2.INTER_AREA)
+        edges = cv2.Laplacian(luma, cv2.CV_16S)
+        sharpness = float(cv2.meanStdDev(edges)[1][0, 0]) ** 2
+        mean, spread = cv2.meanStdDev(luma)
+        change = 0.0 if self._last is None else difference(thumb, self._last)
+        self._last = thumb
+        look = Look(picture.time_s, sharpness, float(mean[0, 0]), float(spread[0, 0]), change, picture.suspect)
+        return look, thumb
+
+    def _luma(self, frame: Any) -> NDArray[np.uint8]:
+        """Luma, uint8, every n-th pixel so that the long side is about ANALYSED_SIDE."""
+        step = max(1, round(max(frame.width, frame.height) / ANALYSED_SIDE))
+        form, plane = frame.format, frame.planes[0]
+        bits = form.components[0].bits
+        if form.name.startswith(LUMA_FIRST) and bits <= 16 and not form.is_big_endian and plane.line_size > 0:
+            rows = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16).reshape(plane.height, -1)
+            luma = rows[::step, : frame.width : step]
+            return np.ascontiguousarray(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8))
+        width, height = max(1, frame.width // step), max(1, frame.height // step)
+        gray = self._reformatter.reformat(frame, width, height, "gray8", interpolation="FAST_BILINEAR", threads=1)
+        return np.ascontiguousarray(gray.to_ndarray())
+
+
+def difference(one: Thumb, other: Thumb) -> float:
+    """Mean absolute difference of two thumbnails, 0 to 255."""
+    import cv2
+
+    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size
+
+
+def fingerprint(thumb: Thumb) -> int:
+    """64-bit difference hash: one bit for each of 8 × 8 cells, set where it is brighter than its left neighbour."""
+    import cv2
+
+    small = cv2.resize(thumb, (9, 8), interpolation=cv2.INTER_AREA)
+    bits = np.packbits(small[:, 1:] > small[:, :-1])
+    return int.from_bytes(bits.tobytes(), "big")

@@ -1,0 +1,124 @@
+"""Opens a video file that nobody vouches for.
+
+The name must lead to a regular file inside the corpus folder. Its first bytes, not its name, choose the container
+format, and the demuxer gets nothing but the open file descriptor: a playlist or a reference inside the file cannot
+make it open another file or a connection. Size, length and codec are checked before a picture is decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tasks.video.reasons import refuse
+
+CODECS = frozenset(
+    {"h264", "hevc", "av1", "libdav1d", "vp8", "libvpx", "vp9", "libvpx-vp9", "mpeg4", "msmpeg4", "msmpeg4v2"}
+    | {"mpeg1video", "mpeg2video", "mjpeg", "dvvideo", "prores", "cinepak"}
+)
+"""Decoders of moving pictures that people record with; the other five hundred are only attack surface."""
+
+HEAD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """An open file. ``seconds`` is the container's claim (None where it makes none), ``start_s`` the first time."""
+
+    container: Any
+    stream: Any
+    start_s: float
+    seconds: float | None
+    frame_rate: float | None
+    aspect: Fraction
+
+
+@contextmanager
+def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> Iterator[Video]:
+    """The video ``name`` (relative to ``root``), closed again at the end of the block; else VideoError."""
+    import av
+
+    descriptor = open_file(root, name)
+    try:
+        form = container_format(os.pread(descriptor, HEAD_BYTES, 0))
+        if form is None:
+            raise refuse("not_a_video", f"{name}: its first bytes are those of no supported video container")
+        options = {"fd": str(descriptor), "protocol_whitelist": "fd", "codec_whitelist": ",".join(sorted(CODECS))}
+        try:
+            container = av.open("fd:", format=form, options=options)
+        except (av.FFmpegError, ValueError) as error:
+            raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error})") from error
+        with container:
+            yield _checked(container, name, max_pixels, max_seconds)
+    finally:
+        os.close(descriptor)
+
+
+def open_file(root: Path, name: str) -> int:
+    """A descriptor of the regular file ``root/name``; never waits (named pipes) and never leaves ``root``."""
+    path = PurePosixPath(name)
+    if not name or "\0" in name or path.is_absolute() or ".." in path.parts:
+        raise refuse("outside_root", f"{name!r} is not a name inside the video folder")
+    try:
+        real = (root / path).resolve(strict=True)
+        if not real.is_relative_to(root.resolve(strict=True)):
+            raise refuse("outside_root", f"{name} leads to {real}")
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise refuse("unreadable", f"{name}: {error.strerror}") from error
+    except (OSError, RuntimeError, UnicodeError) as error:
+        raise refuse("missing_video", f"{name}: no such file in {root} ({error})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise refuse("not_a_video", f"{name} is not a regular file")
+    return descriptor
+
+
+def container_format(head: bytes) -> str | None:
+    """The demuxer for a file that begins with ``head`` (HEAD_BYTES of it), None for anything else."""
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"):
+        return "mov"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
+        return "mpegts"
+    return None
+
+
+def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> Video:
+    stream = container.streams.best("video")
+    if stream is None or stream.disposition & type(stream.disposition).attached_pic:
+        raise refuse("no_video_stream", f"{name} holds no moving pictures")
+    codec = stream.codec_context
+    if codec is None or codec.name not in CODECS:
+        raise refuse("unsupported_codec", f"{name} is coded as {codec.name if codec else 'an unknown codec'}")
+    if codec.width * codec.height > max_pixels:
+        raise refuse("too_large", f"{name} is {codec.width} × {codec.height}, more than {max_pixels} pixels")
+    seconds = _seconds(container, stream)
+    if seconds is not None and seconds > max_seconds:
+        raise refuse("too_long", f"{name} lasts {seconds:.0f} s, more than {max_seconds:.0f} s")
+    codec.thread_count = 1  # parallel over files; frame threads cost more and slice threads have deadlocked
+    codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
+    start = float((stream.start_time or 0) * stream.time_base)
+    rate = stream.average_rate
+    return Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+
+
+def _seconds(container: Any, stream: Any) -> float | None:
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1_000_000 if container.duration is not None else None
+
+
+def _aspect(stream: Any) -> Fraction:
+    """Width of a pixel over its height; an absurd claim counts as square."""
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    return aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)

@@ -1,0 +1,111 @@
+"""One decoder process, seen from outside: start it, ask it, end it.
+
+It is a fresh interpreter with its own pipe, not a ``multiprocessing`` child: that would import the caller's main
+module again (Prefect's, a notebook's), exchange pickles with a process that reads hostile files, and share locks
+with one that may have to be killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from model.errors import VideoError, WeightsError
+from tasks.video.options import Options
+from tasks.video.outcome import Chosen, Outcome, Stretch
+
+START_S = 120.0
+GRACE_S = 5.0
+ROOM = Path(__file__).parents[2]
+
+KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
+"""A process that reads hostile files gets no tokens and keys."""
+
+Request = tuple[Path, str, Sequence[Stretch]]
+"""Video folder, name in it, and the stretches wanted."""
+
+
+class WorkerLost(Exception):
+    """The process ended before it answered."""
+
+
+class Worker:
+    """Not for use by two threads at a time. ``files`` counts the requests it got."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._pipe, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tasks.video.worker", str(theirs.fileno()), str(memory_bytes)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=_environment(),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self.files = 0
+        try:
+            self._receive(START_S)
+        except (WorkerLost, TimeoutError) as error:
+            raise RuntimeError(f"a decoder process does not start: {self.end()}; see its message above") from error
+
+    def extract(self, request: Request, options: Options) -> list[Outcome]:
+        """An outcome per stretch. Raises WeightsError for the face model, else WorkerLost or TimeoutError.
+
+        After one of the last two it must be ended.
+        """
+        root, name, stretches = request
+        message = {"root": str(root), "name": name, "stretches": list(stretches), "options": asdict(options)}
+        self.files += 1
+        try:
+            self._pipe.send_bytes(json.dumps(message).encode())
+        except OSError as error:
+            raise WorkerLost from error
+        reply = self._receive(options.timeout_s)
+        while "opened" in reply:
+            reply = self._receive(reply["opened"] + GRACE_S)
+        if "fault" in reply:
+            raise WeightsError(reply["fault"])
+        return [self._outcome(clip) for clip in reply["clips"]]
+
+    def end(self) -> str:
+        """Ends the process and says how it ended, where it did so by itself: "SIGSEGV", "exit code 1"."""
+        self._pipe.close()  # an idle worker stops at that
+        try:
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def _outcome(self, clip: dict[str, Any]) -> Outcome:
+        if "reason" in clip:
+            return VideoError(clip["reason"], clip["detail"])
+        return [Chosen(jpeg=self._bytes(GRACE_S), **frame) for frame in clip["frames"]]
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._bytes(seconds))
+        return message
+
+    def _bytes(self, seconds: float) -> bytes:
+        try:
+            if not self._pipe.poll(seconds):
+                raise TimeoutError
+            return self._pipe.recv_bytes()
+        except (EOFError, ConnectionError) as error:
+            raise WorkerLost from error
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
+    path = os.pathsep.join([str(ROOM), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
+    single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "ERROR"}
+    return {**kept, **single, "PYTHONPATH": path}

@@ -1,0 +1,110 @@
+"""Chooses an utterance's keyframes among the candidates of its window.
+
+``best``: every shot gets a frame, long shots get more; within a stretch the sharpest frame wins unless it is dark,
+flat, damaged, moving, close to a cut or far from the middle; faces add to it. Then duplicates go.
+``uniform``: frames at equal distances, as most tools do; for comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from tasks.video.measure import difference, fingerprint
+from tasks.video.shots import Shot, find_shots
+from tasks.video.window import Candidate, Window
+
+SECONDS_PER_FRAME = 1.2
+COUNTED_SHOT_S = 0.33
+"""Eight frames at 24 per second; a shorter shot need not be shown."""
+
+FaceScore = Callable[[Candidate], float]
+"""How prominently a frame shows a face, 0 to 1."""
+
+
+def no_faces(candidate: Candidate) -> float:  # noqa: ARG001
+    return 0.0
+
+
+def choose(window: Window, max_frames: int, face_score: FaceScore = no_faces) -> list[Candidate]:
+    """1 to ``max_frames`` candidates in order of time; [] only for a window without any."""
+    if not window.candidates:
+        return []
+    picked: list[Candidate] = []
+    for shot, count in _shares(find_shots(window.looks), max_frames):
+        inside = [c for c in window.candidates if shot.first <= c.index <= shot.last]
+        sharpest = max((look.sharpness for look in window.looks[shot.first : shot.last + 1]), default=0.0)
+        for start, middle, end in _parts(shot, count):
+            part = [c for c in inside if start <= c.look.time_s < end]
+            if part:
+                picked.append(_best_of(part, shot, sharpest, middle, face_score))
+    if not picked:
+        picked = [max(window.candidates, key=lambda c: (not c.look.unfit, c.look.sharpness))]
+    fit = [c for c in picked if not c.look.unfit]
+    return _without_duplicates(fit or picked[:1])
+
+
+def choose_uniform(window: Window, max_frames: int) -> list[Candidate]:
+    """The candidates nearest to the middles of equal parts, as many as the window's length allows."""
+    if not window.candidates:
+        return []
+    whole = Shot(0, len(window.looks) - 1, window.looks[0].time_s, window.looks[-1].time_s)
+    parts = _parts(whole, _budget(whole.seconds, max_frames))
+    near = [min(window.candidates, key=lambda c: abs(c.look.time_s - middle)) for _, middle, _ in parts]
+    return list({candidate.index: candidate for candidate in near}.values())
+
+
+def _budget(seconds: float, max_frames: int) -> int:
+    return min(max(math.ceil(seconds / SECONDS_PER_FRAME), 1), max_frames)
+
+
+def _shares(shots: Sequence[Shot], max_frames: int) -> list[tuple[Shot, int]]:
+    """How many frames each shot gets: one each, longest shots first, then where a frame stands for most seconds."""
+    counted = [shot for shot in shots if shot.seconds >= COUNTED_SHOT_S]
+    if not counted:
+        counted = [max(shots, key=lambda shot: shot.seconds)]
+    longest = sorted(counted, key=lambda shot: -shot.seconds)[:max_frames]
+    budget = _budget(sum(shot.seconds for shot in shots), max_frames)
+    share = dict.fromkeys(longest, 1)
+    for _ in range(budget - len(longest)):
+        share[max(longest, key=lambda shot: shot.seconds / share[shot])] += 1
+    return sorted(share.items(), key=lambda item: item[0].first)
+
+
+def _parts(shot: Shot, count: int) -> list[tuple[float, float, float]]:
+    """Start, middle and end of ``count`` equal parts; the last one is open, for frames on the very end."""
+    width = shot.seconds / count
+    starts = [shot.start_s + width * at for at in range(count)]
+    return [(start, start + width / 2, end) for start, end in zip(starts, [*starts[1:], math.inf], strict=True)]
+
+
+def _best_of(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: float, face_score: FaceScore) -> Candidate:
+    half = max(shot.seconds / 2, 1e-6)
+
+    def score(candidate: Candidate) -> float:
+        look = candidate.look
+        at_edge = candidate.index - shot.first < 2 or shot.last - candidate.index < 2
+        return (
+            look.sharpness / max(sharpest, 1e-6)
+            - 0.3 * abs(look.time_s - middle) / half
+            - 0.3 * min(look.change / 20, 1.0)
+            - 0.6 * at_edge
+            - 2.0 * look.unfit
+        )
+
+    ranked = sorted(part, key=lambda c: (-score(c), c.index))[:2]
+    return max(ranked, key=lambda c: (score(c) + 0.5 * face_score(c), -c.index))
+
+
+def _without_duplicates(picked: Sequence[Candidate]) -> list[Candidate]:
+    """Drops a frame that is another one over again; a changed expression is not (that is the signal)."""
+    kept: list[Candidate] = []
+    for candidate in picked:
+        if not any(_same(candidate, other) for other in kept):
+            kept.append(candidate)
+    return kept
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    apart = (fingerprint(one.thumb) ^ fingerprint(other.thumb)).bit_count()
+    return apart <= 3 and difference(one.thumb, other.thumb) < 4

@@ -1,0 +1,94 @@
+"""One utterance's stretch of a video while it is being decoded: every look, but few frames.
+
+Holding frames is what costs memory (1.4 MB each at 720p), so only the best frame of each quarter of a second is kept,
+and once there are too many, of each half, and so on: memory stays the same for a clip and for an hour.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from tasks.video.measure import Look, Thumb
+
+BUCKET_S = 0.25
+CUT_CHANGE = 18.0
+"""Least change of luma at a cut, of 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A frame that may be chosen: the ``index``-th of the window's looks, after ``run`` likely cuts."""
+
+    look: Look
+    thumb: Thumb
+    frame: Any
+    index: int
+    run: int
+
+
+@dataclass(slots=True)
+class Window:
+    """From ``start_s`` to ``end_s`` (infinity: to the end of the file), seconds of the video.
+
+    ``most`` bounds the candidates. With ``best`` a bucket keeps its best frame, without it its first.
+    """
+
+    start_s: float
+    end_s: float
+    most: int = 48
+    best: bool = True
+    looks: list[Look] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    _bucket_s: float = BUCKET_S
+    _run: int = 0
+    _run_length: int = 0
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+
+    def add(self, look: Look, thumb: Thumb, frame: Any) -> None:
+        """Takes the next frame; times must rise."""
+        if self.looks and is_jump(look.change, self._recent):
+            self._run += 1
+            self._run_length = 0
+            self._recent.clear()
+        elif self.looks:
+            self._recent.append(look.change)
+        candidate = Candidate(look, thumb, frame, len(self.looks), self._run)
+        self.looks.append(look)
+        self._run_length += 1
+        if not self.candidates or self._bucket(self.candidates[-1]) != self._bucket(candidate):
+            self.candidates.append(candidate)
+            if len(self.candidates) > self.most:
+                self._thin()
+        elif self.best and worth(candidate) > worth(self.candidates[-1]):
+            self.candidates[-1] = candidate
+
+    def _bucket(self, candidate: Candidate) -> tuple[int, int]:
+        return candidate.run, int((candidate.look.time_s - self.start_s) / self._bucket_s)
+
+    def _thin(self) -> None:
+        """Doubles the bucket; where cuts alone fill the list, neighbours compete across them."""
+        self._bucket_s *= 2
+        kept: list[Candidate] = []
+        for candidate in self.candidates:
+            if not kept or self._bucket(kept[-1]) != self._bucket(candidate):
+                kept.append(candidate)
+            elif self.best and worth(candidate) > worth(kept[-1]):
+                kept[-1] = candidate
+        if len(kept) > self.most:
+            pairs = (kept[at : at + 2] for at in range(0, len(kept), 2))
+            kept = [max(pair, key=worth) for pair in pairs]
+        self.candidates = kept
+
+
+def worth(candidate: Candidate) -> float:
+    """How good a frame is before its surroundings are known: sharp, still, and fit to be seen."""
+    look = candidate.look
+    return look.sharpness / (1 + look.change / CUT_CHANGE) * (0.01 if look.unfit else 1.0)
+
+
+def is_jump(change: float, before: deque[float]) -> bool:
+    """A likely cut, judged by the past alone."""
+    return change > CUT_CHANGE and change > 3 * (median(before) if before else 0.0) + 4

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from model.caption_prompt import PROMPTS, CaptionPrompt, caption_prompt
+from model.errors import SettingsError
+
+
+def test_a_preset_keeps_its_name_and_own_words_get_a_digest() -> None:
+    assert caption_prompt("describe") == CaptionPrompt("describe", PROMPTS["describe"])
+    own = caption_prompt("Say what\n you see.")
+    assert own.text == "Say what you see."
+    assert own.prompt_id == caption_prompt("Say what you see.").prompt_id != caption_prompt("Say it.").prompt_id
+    for misspelt in ("descibe", "", "  "):
+        with pytest.raises(SettingsError, match="describe or facial-cues"):
+            caption_prompt(misspelt)

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from model.caption_prompt import CaptionPrompt, caption_prompt
+from model.captioner import Described, TransformersCaptioner
+from model.errors import SettingsError, VideoError
+
+PROMPT = CaptionPrompt("test", "Describe what can be seen.")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def captioner(tiny_captioner: Path) -> TransformersCaptioner:
+    return TransformersCaptioner(tiny_captioner, batch_size=4)
+
+
+def jpeg(shade: int, size: tuple[int, int] = (48, 32)) -> bytes:
+    picture = Image.new("RGB", size, (shade % 256, (3 * shade) % 256, 128))
+    picture.paste((255 - shade % 256, 20, (7 * shade) % 256), (5, 5, 5 + shade % 30, 20))
+    file = io.BytesIO()
+    picture.save(file, "JPEG")
+    return file.getvalue()
+
+
+CLIPS = [[jpeg(17 * n + k) for k in range(1 + n % 4)] for n in range(9)]
+
+
+def texts(results: Sequence[Described | VideoError]) -> list[str]:
+    assert all(isinstance(result, Described) for result in results), results
+    return [result.text for result in results if isinstance(result, Described)]
+
+
+@pytest.mark.parametrize("model", ["tiny_captioner", "tiny_idefics3"])
+def test_captions_do_not_depend_on_the_batch(model: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(model)
+    clips = [*CLIPS, [jpeg(250, (20, 60)), jpeg(251, (64, 64))]]
+    by_four = TransformersCaptioner(folder, batch_size=4)
+    together = texts(by_four.describe(clips, PROMPT, 12))
+    assert len(set(together)) > len(clips) // 2, "the pictures make no difference: the test proves nothing"
+    assert together == texts(by_four.describe(clips[::-1], PROMPT, 12))[::-1]
+    for batch_size in (1, 16):
+        assert together == texts(TransformersCaptioner(folder, batch_size).describe(clips, PROMPT, 12))
+
+
+def test_what_is_shown_and_asked_decides_the_caption(captioner: TransformersCaptioner) -> None:
+    ones, pairs = [[clip[0]] for clip in CLIPS], [[clip[0], jpeg(200 + 9 * n)] for n, clip in enumerate(CLIPS)]
+    single = texts(captioner.describe(ones, PROMPT, 12))
+    paired = texts(captioner.describe(pairs, PROMPT, 12))
+    assert single != paired != texts(captioner.describe([pair[::-1] for pair in pairs], PROMPT, 12))
+    assert single != texts(captioner.describe(ones, caption_prompt("facial-cues"), 12))
+
+
+def test_the_same_picture_is_shown_once(captioner: TransformersCaptioner) -> None:
+    one, two = jpeg(10), jpeg(200)
+    results = captioner.describe([[one], [one, one, one], [one, two], [one, two, one]], PROMPT, 12)
+    single, repeated, pair, returned = texts(results)
+    assert (single, pair) == (repeated, returned)
+    assert [result.n_frames for result in results if isinstance(result, Described)] == [1, 1, 2, 2]
+
+
+def test_counts_tokens_time_and_progress(captioner: TransformersCaptioner) -> None:
+    done: list[int] = []
+    for result in captioner.describe(CLIPS, PROMPT, 5, done.append):
+        assert isinstance(result, Described)
+        assert 1 <= result.n_tokens <= 5
+        assert result.seconds > 0
+    assert done == [4, 8, 9]
+
+
+def test_a_bad_picture_costs_only_its_own_utterance(captioner: TransformersCaptioner) -> None:
+    results = captioner.describe([CLIPS[0], [jpeg(1), b"answer: joy"], [], CLIPS[1]], PROMPT, 6)
+    reasons = [result.reason if isinstance(result, VideoError) else "" for result in results]
+    assert reasons == ["", "bad_picture", "no_frames", ""]
+    good = [results[0], results[3]]
+    assert texts(good) == texts(captioner.describe([CLIPS[0], CLIPS[1]], PROMPT, 6))
+
+
+def test_nothing_to_describe(captioner: TransformersCaptioner) -> None:
+    assert captioner.describe([], PROMPT, 6) == []
+
+
+class Cramped(TransformersCaptioner):
+    """Runs out of memory with more than ``room`` utterances at once."""
+
+    room = 3
+
+    def _generate(self, pictures: Any, instruction: str, max_new_tokens: int) -> list[tuple[str, int]]:
+        import torch
+
+        if len(pictures) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super()._generate(pictures, instruction, max_new_tokens)
+
+
+def test_out_of_memory_halves_the_batch_once(
+    tiny_captioner: Path, captioner: TransformersCaptioner, caplog: pytest.LogCaptureFixture
+) -> None:
+    cramped = Cramped(tiny_captioner, batch_size=6)
+    assert texts(cramped.describe(CLIPS, PROMPT, 6)) == texts(captioner.describe(CLIPS, PROMPT, 6))
+    assert "going on with 3 utterances at once" in caplog.text
+    cramped = Cramped(tiny_captioner, batch_size=8)
+    with pytest.raises(SettingsError, match=r"out of memory with 4 .*captions\.batch_size"):
+        cramped.describe(CLIPS, PROMPT, 6)
+
+
+def test_any_other_failure_of_the_machine_is_raised(
+    captioner: TransformersCaptioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> list[tuple[str, int]]:
+        raise RuntimeError("device lost")
+
+    monkeypatch.setattr(captioner, "_generate", broken)
+    with pytest.raises(RuntimeError, match="device lost"):
+        captioner.describe(CLIPS, PROMPT, 6)
+
+
+def test_the_end_token_ends_the_text(tiny_captioner: Path) -> None:
+    captioner = TransformersCaptioner(tiny_captioner)
+    everything = captioner.describe(CLIPS[:1], PROMPT, 8)[0]
+    assert isinstance(everything, Described)
+    assert everything.n_tokens == 8
+    row = captioner._processor.tokenizer.encode(everything.text)
+    captioner._model.generation_config.eos_token_id = [row[1]]
+    cut = captioner.describe(CLIPS[:1], PROMPT, 8)[0]
+    assert isinstance(cut, Described)
+    assert everything.text.startswith(cut.text)
+    assert cut.n_tokens == 1 + row.index(row[1])

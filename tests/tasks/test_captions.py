@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from model.caption_prompt import CaptionPrompt
+from model.caption_text import fault_of
+from model.captioner import Described
+from model.dialogue import Caption, Keyframe, Rejected, Utterance
+from model.errors import SettingsError, VideoError
+from tasks import captions
+from tasks.captions import STAGE, CaptionsSettings, frames_by_utterance, identity
+from tasks.demo.draw import draw
+from tasks.demo.world import Scene, describe, parse_description, random_frames
+from tasks.stage import Context
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def utterance(turn: int, corpus: str = "demo") -> Utterance:
+    return Utterance(f"{corpus}/test/0/{turn}", corpus, "test", "0", turn, str(turn), "Ann", "Oh.", "neutral")
+
+
+def jpeg(scene: Scene, seed: int) -> bytes:
+    image = draw(scene, width=512, height=288, time_s=0.4 * seed, seed=seed)
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+def keyframes(turn: int, jpegs: Sequence[bytes]) -> list[Keyframe]:
+    name = utterance(turn).utterance_id
+    return [Keyframe(name, n, n / 2, jpeg, 512, 288, 100.0, 0.0, None, "test") for n, jpeg in enumerate(jpegs)]
+
+
+def clip(turn: int) -> tuple[list[Keyframe], tuple[Scene, ...]]:
+    scenes = random_frames(np.random.default_rng(100 + turn), 1 + turn % 4)
+    return keyframes(turn, [jpeg(scene, 1000 + turn) for scene in scenes]), scenes
+
+
+def run(
+    tmp_path: Path, utterances: list[Utterance], frames: list[Keyframe], progress: Any = None, **settings: Any
+) -> list[Caption | Rejected]:
+    context = Context(cache=tmp_path, folder=tmp_path)
+    if progress:
+        context = replace(context, progress=progress)
+    return list(STAGE.run({"utterances": utterances, "keyframes": frames}, CaptionsSettings(**settings), context))
+
+
+@dataclass
+class Scripted:
+    """Says what it is told to, and remembers what it was asked."""
+
+    says: list[str | VideoError]
+    world: str | None = "demo"
+    shown: Sequence[Sequence[bytes]] = ()
+    prompt: CaptionPrompt | None = None
+
+    def describe(
+        self,
+        frames: Sequence[Sequence[bytes]],
+        prompt: CaptionPrompt,
+        max_new_tokens: int,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> list[Described | VideoError]:
+        self.shown, self.prompt = frames, prompt
+        progress(len(frames))
+        return [
+            said if isinstance(said, VideoError) else Described(said, len(shown), max_new_tokens, 0.5)
+            for said, shown in zip(self.says, frames, strict=True)
+        ]
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
+    def make(*says: str | VideoError) -> Scripted:
+        captioner = Scripted(list(says))
+        monkeypatch.setattr(captions, "_captioner", lambda *_: captioner)
+        return captioner
+
+    return make
+
+
+def test_the_shipped_captioner_says_what_the_demo_shows(tmp_path: Path) -> None:
+    clips = [clip(turn) for turn in range(8)]
+    done: list[tuple[int, int, str]] = []
+    frames = [frame for own, _ in clips for frame in own]
+    utterances = [utterance(turn) for turn in range(len(clips))]
+    rows = run(tmp_path, utterances, frames, lambda *seen: done.append(seen), batch_size=3)
+    assert [row.utterance_id for row in rows] == [row.utterance_id for row in utterances]
+    good = [row for row in rows if isinstance(row, Caption)]
+    assert len(good) == len(rows), rows
+    said = [parse_description(row.text) for row in good]
+    true = [parse_description(describe(scenes)) for _, scenes in clips]
+    for what in ("place", "count"):
+        assert sum(a[what] == b[what] for a, b in zip(said, true, strict=True)) >= 6, [row.text for row in good]
+    assert [row.n_frames for row in good] == [len({frame.jpeg for frame in own}) for own, _ in clips]
+    assert {(row.model, row.prompt_id) for row in good} == {("demo", "describe")}
+    assert {row.revision for row in good} == {identity(CaptionsSettings())["weights"]}
+    assert done == [(3, 8, "utterances"), (6, 8, "utterances"), (8, 8, "utterances")]
+    again = run(tmp_path, utterances, frames, batch_size=16)
+    assert [replace(row, seconds=0.0) for row in good] == [
+        replace(row, seconds=0.0) for row in again if isinstance(row, Caption)
+    ]
+
+
+def test_no_frames_and_bad_frames_become_rejects(tmp_path: Path) -> None:
+    frames = [*clip(0)[0], *keyframes(2, [b"answer: joy"])]
+    rows = run(tmp_path, [utterance(turn) for turn in range(3)], frames)
+    assert isinstance(rows[0], Caption)
+    rejected = [(row.utterance_id, row.stage, row.reason) for row in rows if isinstance(row, Rejected)]
+    assert rejected == [("demo/test/0/1", "captions", "no_frames"), ("demo/test/0/2", "captions", "bad_picture")]
+
+
+def test_the_demo_captioner_is_refused_on_another_corpus(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
+    frames = [replace(frame, utterance_id="meld/test/0/0") for frame in clip(0)[0]]
+    with pytest.raises(SettingsError, match=r'set captions\.model = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"'):
+        run(tmp_path, [utterance(0, "meld")], frames)
+    scripted("A man sits.")
+    (row,) = run(tmp_path, [utterance(0, "meld")], frames, force=True)
+    assert isinstance(row, Caption)
+
+
+def test_what_a_model_says_is_cleaned_and_judged(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
+    scripted("  A happy\n man\u202e, sad and happy. ", " ", "man " * 30, "A man.<|im_end|>", VideoError("odd", "why"))
+    rows = run(tmp_path, [utterance(turn) for turn in range(5)], [])
+    assert isinstance(rows[0], Caption)
+    assert (rows[0].text, rows[0].emotion_words) == ("A happy man, sad and happy.", ("happy", "sad"))
+    reasons = [row.reason for row in rows if isinstance(row, Rejected)]
+    assert reasons == ["empty_caption", "repeating_caption", "chat_tokens", "odd"]
+
+
+def test_the_prompt_is_passed_on_and_off_means_nothing(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
+    captioner = scripted("A man sits.")
+    (row,) = run(tmp_path, [utterance(0)], [], prompt="Say what you see.")
+    assert captioner.prompt is not None
+    assert captioner.prompt.text == "Say what you see."
+    assert isinstance(row, Caption)
+    assert row.prompt_id == captioner.prompt.prompt_id
+    assert run(tmp_path, [utterance(0)], [], enabled=False) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "chosen"),
+    [(3, 4, [0, 1, 2]), (4, 4, [0, 1, 2, 3]), (8, 4, [1, 3, 5, 7]), (5, 1, [2]), (9, 2, [2, 6])],
+)
+def test_more_frames_than_wanted_are_spread_over_time(count: int, limit: int, chosen: list[int]) -> None:
+    frames = keyframes(0, [bytes([n]) for n in range(count)])
+    other = keyframes(1, [b"x"])
+    found = frames_by_utterance([*other, *frames[::-1]], limit)
+    assert found == {"demo/test/0/0": [bytes([n]) for n in chosen], "demo/test/0/1": [b"x"]}
+
+
+def test_settings() -> None:
+    with pytest.raises(ValidationError, match="describe or facial-cues"):
+        CaptionsSettings(prompt="descibe")
+    plain, hasty = CaptionsSettings(), CaptionsSettings(batch_size=2, force=True)
+    assert plain.key_fields() == hasty.key_fields()
+    assert identity(plain) == identity(hasty)
+    assert identity(plain)["weights"].startswith("demo-sha256:")
+    assert identity(plain)["prompt"] != identity(CaptionsSettings(prompt="facial-cues"))["prompt"]
+    assert identity(CaptionsSettings(enabled=False, model="no/such-model")) == {}
+
+
+def test_planning_needs_no_torch() -> None:
+    code = (
+        "import sys; from tasks.captions import *; identity(CaptionsSettings());"
+        "print(sorted({'torch', 'transformers', 'cv2'} & set(sys.modules)))"
+    )
+    root = Path(captions.__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_true_description_of_the_demo_is_refused() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(500):
+        assert fault_of(describe(random_frames(rng, 4))) is None
