@@ -12,6 +12,7 @@ import sys
 import typer
 
 from flows import read_commands, run_commands
+from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
 
 app = typer.Typer(
@@ -49,7 +50,7 @@ def _exit_code(error: DialogueError) -> int:
 
 
 def _stop(message: str, code: int) -> None:
-    typer.echo(f"dialoguellm: {message}", err=True)
+    typer.echo(f"dialoguellm: {printable_lines(message)}", err=True)
     raise SystemExit(code)
 
 

@@ -6,6 +6,7 @@ import csv
 import functools
 import inspect
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -58,20 +59,35 @@ def reader(command: Callable[..., None]) -> Callable[..., None]:
 def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *, title: str | None = None) -> None:
     """Prints rows on standard output. Text from outside cannot move the cursor or colour the terminal."""
     if form is Format.json:
-        json.dump([dict(zip(columns, row, strict=True)) for row in rows], sys.stdout, indent=1, default=str)
+        plain = [{name: _json(value) for name, value in zip(columns, row, strict=True)} for row in rows]
+        json.dump(plain, sys.stdout, indent=1, default=str)
         sys.stdout.write("\n")
     elif form is Format.csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(map(_harmless, rows) if sys.stdout.isatty() else rows)
     else:
         _table(columns, rows, title)
 
 
 def printable(value: Any) -> str:
     """A value as plain text of one line: control characters, which terminals obey, are shown as �."""
-    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text that keeps its lines, such as a message or a traceback."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _harmless(row: Sequence[Any]) -> list[Any]:
+    return [printable(cell) if isinstance(cell, str) else cell for cell in row]
+
+
+def _json(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> None:
@@ -81,7 +97,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | N
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
+    heading = None if title is None else Text(printable(title))
+    table = Table(title=heading, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")

@@ -53,7 +53,7 @@ def showing(stage: Stage, shards: Sequence[int]) -> Iterator[StageProgress]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeLeft(compact=True),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     started = monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.output import Format, emit, reader
-from model.errors import DialogueError, SettingsError, WorkspaceError
+from flows.output import Format, emit, printable_lines, reader
+from model.errors import SettingsError, WorkspaceError
 from storage import ledger, warehouse
 from storage.layout import Layout, open_workspace
 from tasks.plan import Run, load, plan
@@ -74,7 +74,7 @@ def logs(
     trace = next((value for name, value in rows if name == "traceback"), None)
     emit(("what", "value"), [row for row in rows if row[0] != "traceback"], Format.table)
     if trace:
-        typer.echo(trace)
+        typer.echo(printable_lines(trace))
 
 
 def report(run: RunName = None, workspace: Workspace = HERE) -> None:
@@ -109,17 +109,9 @@ def sql(
 
 
 def _query(layout: Layout, query: str, form: Format, parameters: list[Any] | None = None) -> None:
-    import duckdb
-
-    connection = warehouse.connect(layout)
-    try:
-        found = connection.execute(query, parameters or [])
-        columns = [item[0] for item in found.description or []]
-        emit(columns, found.fetchall(), form)
-    except duckdb.Error as error:
-        raise DialogueError(f"the query failed: {str(error).strip()}") from error
-    finally:
-        connection.close()
+    with warehouse.connect(layout) as connection:
+        columns, rows = warehouse.query(connection, query, parameters or [])
+    emit(columns, rows, form)
 
 
 def _stage_row(item: Any, latest: Run) -> list[Any]:

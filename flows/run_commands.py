@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.output import Format, emit, reader
-from model.errors import SettingsError
+from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
 from storage.layout import open_workspace
-from storage.locks import holding, is_free
+from storage.locks import holding
 from tasks.drive import Outcome, Selection, planned
 from tasks.plan import Run, StagePlan, load
 from tasks.publish import publish, rebuild
@@ -91,7 +92,7 @@ def rerun(
     """Take up a recorded run again: its failed or missing shards, or a stage of it."""
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
-    known = load(open_workspace(workspace or DEFAULT_WORKSPACE, create=True), run)
+    known = load(open_workspace(workspace or DEFAULT_WORKSPACE), run)
     chosen = None if stage is None else _choose(stage, None if downstream else stage, None)
     selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
     if dry_run:
@@ -115,21 +116,21 @@ def rerun(
 
 def reap(workspace: Workspace = None) -> None:
     """Mark attempts whose process is gone as crashed."""
-    layout = open_workspace(workspace or DEFAULT_WORKSPACE, create=True)
+    layout = open_workspace(workspace or DEFAULT_WORKSPACE)
     total = 0
     for record in ledger.runs(layout):
-        if is_free(layout, record["name"]):
-            with holding(layout, record["name"]):
-                dead = ledger.mark_crashed(layout, record["run_id"])
-            if dead:
-                publish(load(layout, record["run_id"]))
-            total += dead
+        dead = 0
+        with suppress(WorkspaceLocked), holding(layout, record["name"]):
+            dead = ledger.mark_crashed(layout, record["run_id"])
+        if dead:
+            publish(load(layout, record["run_id"]))
+        total += dead
     typer.echo(f"{total} attempts marked as crashed")
 
 
 def warehouse_rebuild(workspace: Workspace = None) -> None:
     """Make results.duckdb again from the lake and the records of the runs."""
-    layout = open_workspace(workspace or DEFAULT_WORKSPACE, create=True)
+    layout = open_workspace(workspace or DEFAULT_WORKSPACE)
     typer.echo(f"{rebuild(layout)} runs in {layout.database}")
 
 
@@ -207,16 +208,15 @@ def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:
 
 
 def _summary(run: Run, outcome: Outcome) -> None:
-    where = f" -w {run.layout.root}" if run.layout.root != DEFAULT_WORKSPACE.resolve() else ""
     lines = [f"{run.run_id}: {outcome.shards} shards done"]
     report = run.layout.report(run.run_id) / "index.html"
     if report.exists():
         lines.append(f"  report     {report}")
     lines += [
         f"  database   {run.layout.database}",
-        "  next       " + f'dialoguellm sql "select * from scores"{where}',
-        f"             dialoguellm status {run.run_id}{where}",
-        f"             dialoguellm rejects {run.run_id}{where}",
-        f"             dialoguellm rerun {run.run_id} --stage captions --downstream --dry-run{where}",
+        "  next       " + run.typed('sql "select * from scores"'),
+        "             " + run.typed(f"status {run.run_id}"),
+        "             " + run.typed(f"rejects {run.run_id}"),
+        "             " + run.typed(f"rerun {run.run_id} --stage captions --downstream --dry-run"),
     ]
     typer.echo("\n".join(lines))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from model.errors import SettingsError
 from storage import ledger
-from storage.layout import Layout, open_workspace
+from storage.layout import at, open_workspace
 from tasks.plan import Run, resolve
 from tasks.stage import StageSettings
 from tasks.stages import BY_NAME, STAGES
@@ -39,7 +39,9 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
         _apply(values, override)
     settings = validate(values, source)
     root = workspace or Path(values.get("workspace", "workspace"))
-    layout = open_workspace(root, create=True) if create or root.exists() else Layout(root.resolve())
+    layout = at(root)
+    if create or layout.version_file.exists():
+        layout = open_workspace(root, create=create)
     run = resolve(values["name"], layout, settings, source)
     run.record.update(machine=ledger.machine(), git_commit=_git_commit())
     return run
@@ -48,13 +50,14 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
 def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]:
     """Settings by stage name. Raises SettingsError listing every fault with its key and what is allowed."""
     faults = _faults_at_top(values)
+    good = {key: value for key, value in values.items() if not _fault_at_top(key, value)}
     settings: dict[str, StageSettings] = {}
     for stage in STAGES:
         table = values.get(stage.name, {})
         if not isinstance(table, Mapping):
             faults.append(f"{stage.name}: must be a table, written [{stage.name}]")
             continue
-        shared = {key: values[key] for key in ("model", "seed") if key in values and key in stage.settings.model_fields}
+        shared = {key: good[key] for key in ("model", "seed") if key in good and key in stage.settings.model_fields}
         if stage.name == "captions":
             shared.pop("model", None)  # the captioner is another model than the language model
         try:
@@ -69,7 +72,7 @@ def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]
 def shipped() -> dict[str, str]:
     """The configurations that come with the program: name to TOML text."""
     found = files("configs").iterdir()
-    return {item.name.removesuffix(".toml"): item.read_text() for item in found if item.name.endswith(".toml")}
+    return {item.name.removesuffix(".toml"): item.read_text("utf-8") for item in found if item.name.endswith(".toml")}
 
 
 def _read(config: str) -> tuple[str, str]:
@@ -78,7 +81,7 @@ def _read(config: str) -> tuple[str, str]:
     if config in known and not path.is_file():
         return known[config], config
     try:
-        return path.read_text(), str(path.resolve())
+        return path.read_text("utf-8"), str(path.resolve())
     except FileNotFoundError:
         raise SettingsError(
             f"no configuration {config!r}: give the path of a TOML file or one of {', '.join(sorted(known))}"
@@ -111,10 +114,16 @@ def _faults_at_top(values: Mapping[str, Any]) -> list[str]:
     name = values.get("name")
     if not isinstance(name, str) or not ledger.safe_name(name):
         faults.append("name: needed, 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit")
-    for key, kind in (("workspace", str), ("model", str), ("seed", int)):
-        if key in values and not isinstance(values[key], kind):
-            faults.append(f"{key}: must be {'a string' if kind is str else 'a whole number'}, not {values[key]!r}")
-    return faults
+    return faults + [fault for key, value in values.items() if (fault := _fault_at_top(key, value))]
+
+
+def _fault_at_top(key: str, value: Any) -> str | None:
+    """What is wrong with the type of ``workspace``, ``model`` or ``seed``."""
+    if key in ("workspace", "model") and not isinstance(value, str):
+        return f"{key}: must be a string, not {value!r}"
+    if key == "seed" and type(value) is not int:  # true and false are int too
+        return f"{key}: must be a whole number, not {value!r}"
+    return None
 
 
 def _explain(section: str, model: type[StageSettings], item: Any) -> str:
@@ -127,5 +136,10 @@ def _explain(section: str, model: type[StageSettings], item: Any) -> str:
 def _git_commit() -> str | None:
     """The commit of the program's own checkout, None where it was installed without one."""
     here = Path(__file__).parent
-    found = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    command = ["git", "-C", str(here), "rev-parse", "--show-prefix", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):  # no git, no checkout, no commit yet
+        return None
+    # an environment inside somebody else's checkout is further down: its commit is not ours
+    return found[1] if found[0] == f"{here.name}/" else None

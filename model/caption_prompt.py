@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from model.caption_text import CHAT_TOKEN
 from model.errors import SettingsError
 
 PROMPTS = {
@@ -31,10 +32,12 @@ class CaptionPrompt:
 
 
 def caption_prompt(name_or_text: str) -> CaptionPrompt:
-    """A preset by its name, or any text with at least two words. SettingsError for anything else."""
+    """A preset by its name, or any text of at least two words without chat tokens; SettingsError otherwise."""
     text = " ".join(name_or_text.split())
     if text in PROMPTS:
         return CaptionPrompt(text, PROMPTS[text])
     if " " not in text:
         raise SettingsError(f"no caption prompt {text!r}: choose {' or '.join(PROMPTS)}, or write the instruction")
+    if token := CHAT_TOKEN.search(text):
+        raise SettingsError(f"a caption prompt may not hold chat tokens: take {token[0]!r} out")
     return CaptionPrompt(hashlib.sha256(text.encode()).hexdigest()[:12], text)

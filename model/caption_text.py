@@ -8,7 +8,8 @@ import unicodedata
 MAX_CHARACTERS = 2000
 """Longer captions are cut at a word."""
 
-_CHAT_TOKEN = re.compile(r"<[|/]?\w[\w|/-]*>|\[/?INST\]")
+CHAT_TOKEN = re.compile(r"<[|/]?\w[\w|/-]*>|\[/?INST\]")
+"""What marks turns and pictures in chat templates: ``<|im_end|>``, ``<image>``, ``</s>``, ``[INST]``."""
 
 
 def clean(text: str) -> str:
@@ -30,7 +31,7 @@ def fault_of(text: str) -> tuple[str, str] | None:
     """
     if not any(char.isalpha() for char in text):
         return "empty_caption", "the model wrote no words; try another captions.prompt or captions.model"
-    if token := _CHAT_TOKEN.search(text):
+    if token := CHAT_TOKEN.search(text):
         return "chat_tokens", f"the caption holds {token[0][:40]!r}; captions.model does not fit its chat template"
     if _loops(text.casefold().split()):
         return "repeating_caption", f"the model repeats itself: {text[:80]!r}; try another captions.model"

@@ -39,9 +39,7 @@ class Described:
 
 
 class Captioner(Protocol):
-    """Describes utterances. ``world`` names the only corpus that the model knows, None where it knows any."""
-
-    world: str | None
+    """Describes utterances."""
 
     def describe(
         self,
@@ -68,7 +66,6 @@ class TransformersCaptioner:
     def __init__(self, folder: Path, batch_size: int = 16) -> None:
         self.folder = folder
         self.batch_size = batch_size
-        self.world = vlm.world_of(folder)
         self._model, self._processor = vlm.load(folder)
         self._lock = threading.Lock()  # some models keep state of their own between the steps of one generation
 

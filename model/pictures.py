@@ -31,7 +31,7 @@ def decode_jpeg(jpeg: bytes) -> Image:
         return picture.convert("RGB")
     except Image.DecompressionBombError as error:
         raise _huge(str(error)) from error
-    except VideoError:
+    except (VideoError, MemoryError):
         raise
     except Exception as error:  # a decoder fed with hostile bytes may raise anything
         detail = f"a keyframe is not a readable JPEG ({type(error).__name__}); run the keyframes stage again"

@@ -5,21 +5,20 @@
     paper-video   the same with a section for the video description (named in the paper, absent from its code)
 
 The parts that all examples share (the instruction, the labels) come first, so that a batch has one long
-common prefix; the line to be labelled comes last. Text from outside is one line of ordinary text: ``plain``.
+common prefix; the line to be labelled comes last. Text from outside is one line of ordinary text (model/plain.py).
 Labels are listed and answered in the corpus's own words, where the paper lists its unified ones.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 from model.dialogue import Utterance
 from model.emotions import labels
+from model.errors import WeightsError
+from model.plain import plain
 
 Preset = Literal["sound", "paper", "paper-video"]
 Speaker = Literal["name", "role", "off"]
@@ -42,8 +41,6 @@ _PAPER_VIDEO = (
 )
 _INDENT = " " * 12
 
-_CONTROLS = ("<s>", "</s>", "<unk>", "<pad>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "###")
-_CONTROL_SHAPE = r"<[|｜][^<>]{0,80}[|｜]>|</?(?:start|end)_of_[a-z]{1,20}>"
 _MAX_NAME = 80
 
 
@@ -81,30 +78,42 @@ def build(
     return Prompt((("user", text),), text)
 
 
-def plain(text: str, controls: Sequence[str] = ()) -> str:
-    """``text`` as one line in which no control token is left.
+def chat_template(tokenizer: Any) -> Chat:
+    """The chat form of a transformers tokenizer, up to where the answer begins.
 
-    Line breaks become spaces, invisible characters go, and a space after the first character breaks up whatever
-    a tokenizer or a template would take for its own ("<|im_end|>", "[INST]", "### Response:").
+    Where the template has no place for a system message, it is put in front of the user's. Raises WeightsError
+    where there is no template (a base model), and on the first use of one that fails.
     """
-    line = _one_line(text)
-    pattern = _control_pattern(tuple(controls))
-    compatible = unicodedata.normalize("NFKC", line)
-    if pattern.search(compatible):  # also where a tokenizer folds look-alikes before it looks for its tokens
-        line = compatible
-    while pattern.search(line):
-        line = pattern.sub(lambda found: f"{found[0][0]} {found[0][1:]}", line)
-    return line
+    if not tokenizer.chat_template:
+        raise WeightsError(
+            f"{tokenizer.name_or_path}: the tokenizer has no chat template; "
+            'take an instruction-tuned model, or set instructions.preset = "paper"'
+        )
+
+    def chat(messages: Messages) -> str:
+        text = _apply(tokenizer, messages)
+        if text is None or messages[0][1] not in text:
+            merged = "\n\n".join(content for _, content in messages)
+            text = _apply(tokenizer, (("user", merged),))
+        if text is None or messages[-1][1] not in text:
+            raise WeightsError(f"{tokenizer.name_or_path}: its chat template does not take a user message; mend it")
+        return text
+
+    return chat
 
 
-def control_tokens(tokenizer: Any) -> tuple[str, ...]:
-    """Every token of a transformers tokenizer that stands for more than its own letters, longest first.
+def _apply(tokenizer: Any, messages: Messages) -> str | None:
+    """The filled-in template, None where it refuses. The date is fixed: a prompt must not change overnight."""
+    from jinja2 import TemplateError
 
-    The special ones and those added ones that are no plain word ("<tool_call>" is often not marked special).
-    """
-    found = set(tokenizer.all_special_tokens)
-    found |= {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special or not str(t).strip().isalnum()}
-    return tuple(sorted((t for t in found if len(t.strip()) > 1), key=lambda t: (-len(t), t)))
+    listed = [{"role": role, "content": content} for role, content in messages]
+    try:
+        text = tokenizer.apply_chat_template(
+            listed, tokenize=False, add_generation_prompt=True, enable_thinking=False, date_string="1 Jan 2025"
+        )
+    except (TemplateError, TypeError, ValueError, KeyError):
+        return None
+    return str(text)
 
 
 def _sound(corpus: str, lines: Sequence[str], shown: str) -> Messages:
@@ -139,14 +148,3 @@ def _names(rows: Sequence[Utterance], speaker: Speaker, controls: Sequence[str])
 
 def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"A{index}"
-
-
-def _one_line(text: str) -> str:
-    visible = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
-    return " ".join("".join(visible).split())
-
-
-@lru_cache(maxsize=8)
-def _control_pattern(controls: tuple[str, ...]) -> re.Pattern[str]:
-    words = sorted({*_CONTROLS, *controls}, key=lambda word: (-len(word), word))
-    return re.compile("|".join([_CONTROL_SHAPE, *map(re.escape, words)]))

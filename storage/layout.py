@@ -84,13 +84,24 @@ class Layout:
         return self.root / "logs" / f"{run_id}.log"
 
 
+def at(root: Path) -> Layout:
+    """The layout of a folder that may hold a workspace. Raises WorkspaceError where the path makes no sense."""
+    try:
+        layout = Layout(root.expanduser().resolve())
+        if "?" in str(layout.root):
+            raise ValueError("DuckDB takes what follows a question mark for options")
+        return layout
+    except (RuntimeError, ValueError) as error:  # no such home, a loop of links, a zero byte
+        raise WorkspaceError(f"{str(root)!r} cannot be a workspace ({error}): name another folder") from error
+
+
 def open_workspace(root: Path, *, create: bool = False) -> Layout:
     """The layout of the workspace at ``root``, checked.
 
     With ``create`` a missing workspace is made. Raises WorkspaceError where there is none or where it cannot be
     written, WorkspaceTooNew where a later version of this program made it.
     """
-    layout = Layout(root.expanduser().resolve())
+    layout = at(root)
     if not layout.version_file.exists():
         if not create:
             raise WorkspaceError(
@@ -118,9 +129,9 @@ def _create(layout: Layout) -> None:
 def _check_version(layout: Layout) -> None:
     try:
         found = int(json.loads(layout.version_file.read_text())["format"])
-    except PermissionError as error:
-        raise WorkspaceError(f"{layout.version_file} cannot be read: change its permissions") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise WorkspaceError(f"{layout.version_file} cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise WorkspaceError(
             f'{layout.version_file} is damaged: restore it with {{"format": {FORMAT}}} or use another workspace'
         ) from error

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from model.errors import UnknownRun
+from model.errors import UnknownRun, WorkspaceError
 from storage.atomic import write_json
 from storage.layout import Layout
 from storage.shards import Manifest, read_manifest
@@ -76,9 +76,8 @@ def save_run(layout: Layout, record: Record) -> None:
 
 
 def runs(layout: Layout) -> list[Record]:
-    """All runs, the one used last at the end."""
-    found = (read_manifest(path) for path in layout.runs.glob("*.json"))
-    return sorted((record for record in found if record), key=lambda record: record["used_at"])
+    """All runs, the one used last at the end. Raises WorkspaceError naming a record that is damaged."""
+    return sorted(map(_run_record, layout.runs.glob("*.json")), key=lambda record: str(record["used_at"]))
 
 
 def find_run(layout: Layout, name: str | None = None) -> Record:
@@ -87,7 +86,8 @@ def find_run(layout: Layout, name: str | None = None) -> Record:
     matches = [record for record in known if name in (None, record["run_id"], record["name"])]
     if not matches:
         ids = ", ".join(record["run_id"] for record in known[-8:]) or "none yet"
-        raise UnknownRun(f"{layout.root} has no run {name!r}: it has {ids}")
+        wanted = "no run yet" if name is None else f"no run {name!r}"
+        raise UnknownRun(f"{layout.root} has {wanted}: it has {ids}; `dialoguellm run CONFIG` makes one")
     return matches[-1]
 
 
@@ -139,6 +139,13 @@ def mark_crashed(layout: Layout, run_id: str) -> int:
 def safe_name(name: str) -> bool:
     """Whether a run's name can be part of a file name."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None
+
+
+def _run_record(path: Path) -> Record:
+    record = read_manifest(path) or {}
+    if not {"run_id", "name", "used_at", "stages"} <= record.keys():
+        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm run CONFIG` records that run again")
+    return record
 
 
 def _attempt_file(layout: Layout, run_id: str, number: int) -> Path:

@@ -15,6 +15,9 @@ from storage.layout import Layout
 from storage.ledger import now
 from storage.shards import read_manifest
 
+WAREHOUSE = "_warehouse"
+"""The lock of results.duckdb; no run can have this name."""
+
 
 @contextmanager
 def holding(layout: Layout, name: str, *, wait_s: float = 0.0) -> Iterator[None]:
@@ -36,12 +39,3 @@ def holding(layout: Layout, name: str, *, wait_s: float = 0.0) -> Iterator[None]
         yield
     finally:
         lock.release()
-
-
-def is_free(layout: Layout, name: str) -> bool:
-    """Whether nobody holds the lock ``name`` now."""
-    try:
-        with holding(layout, name):
-            return True
-    except WorkspaceLocked:
-        return False

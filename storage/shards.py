@@ -21,7 +21,7 @@ from model.dialogue import Rejected
 from model.errors import WorkspaceError
 from storage.atomic import replacing, write_json
 from storage.layout import Layout
-from storage.tables import ROWS_PER_GROUP, from_arrow, to_arrow
+from storage.tables import ROWS_PER_GROUP, SCHEMAS, from_arrow, to_arrow
 
 Manifest = dict[str, Any]
 
@@ -40,6 +40,8 @@ def write_shard(
     with replacing(target) as temporary:
         count = _write_parquet(temporary, table, _without(rows, rejects), group)
         digest = _sha256(temporary)
+        # from here to the new manifest the shard is not there: an old manifest must not vouch for new rows
+        layout.manifest(table, stage_key, shard).unlink(missing_ok=True)
     _write_rejects(layout, stage_key, shard, rejects)
     manifest: Manifest = {
         **facts,
@@ -68,7 +70,11 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def read_rows(layout: Layout, table: str, stage_key: str, shard: int) -> list[Any]:
     """The rows of one finished shard. Raises WorkspaceError naming the file where it is damaged."""
-    return from_arrow(table, read_table(layout, table, stage_key, shard))
+    data = read_table(layout, table, stage_key, shard)
+    try:
+        return from_arrow(table, data)
+    except (UnicodeDecodeError, KeyError) as error:
+        raise _damaged(layout.part(table, stage_key, shard), error) from error
 
 
 def read_table(
@@ -77,23 +83,34 @@ def read_table(
     """One finished shard as Arrow, or only the rows of the named utterances."""
     path = layout.part(table, stage_key, shard)
     try:
-        if utterance_ids is None:
-            return pq.read_table(path)
-        wanted = pa.array(list(utterance_ids), pa.string())
-        return pq.read_table(path, filters=pc.field("utterance_id").isin(wanted))
+        wanted = None if utterance_ids is None else pa.array(list(utterance_ids), pa.string())
+        only = None if wanted is None else pc.field("utterance_id").isin(wanted)
+        data = pq.read_table(path, filters=only, page_checksum_verification=True)
     except FileNotFoundError:
         if table == "rejects":
             return to_arrow("rejects", [])
         raise WorkspaceError(f"{path} is not there: `dialoguellm run` makes it again") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise WorkspaceError(f"{path} is damaged ({error}): delete it and `dialoguellm run` makes it again") from error
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    if data.schema != SCHEMAS[table]:
+        raise _damaged(path, "its columns are not those of this program")
+    return data
+
+
+def _damaged(path: Path, why: object) -> WorkspaceError:
+    return WorkspaceError(f"{path} is damaged ({why}): delete it and `dialoguellm run` makes it again")
 
 
 def _write_parquet(path: Path, table: str, rows: Iterator[Any], group: int) -> int:
-    schema = to_arrow(table, []).schema
     compression = "NONE" if table == "keyframes" else "zstd"
     count, batch = 0, []
-    with pq.ParquetWriter(path, schema, compression=compression, use_content_defined_chunking=True) as writer:
+    with pq.ParquetWriter(
+        path,
+        SCHEMAS[table],
+        compression=compression,
+        use_content_defined_chunking=True,
+        write_page_checksum=True,
+    ) as writer:
         for row in rows:
             batch.append(row)
             count += 1

@@ -75,11 +75,13 @@ def from_arrow(table: str, data: pa.Table) -> list[Any]:
     """The rows of an Arrow table as dataclasses, in their order."""
     row = ROWS[table]
     names = [field.name for field in fields(row)]
-    columns: Iterable[list[Any]] = (data.column(name).to_pylist() for name in names)
+    columns: Iterable[list[Any]] = (data.column(name).to_pylist(maps_as_pydicts="strict") for name in names)
     return [row(*map(_from_cell, values)) for values in zip(*columns, strict=True)]
 
 
 def _to_cell(value: Any) -> Any:
+    if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in a row's text
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):
         return [{"role": role, "content": content} for role, content in value]
     if isinstance(value, dict):
@@ -92,6 +94,4 @@ def _from_cell(value: Any) -> Any:
         return value
     if value and isinstance(value[0], dict):
         return tuple((item["role"], item["content"]) for item in value)
-    if value and isinstance(value[0], tuple):
-        return dict(value)
     return tuple(value)

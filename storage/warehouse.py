@@ -6,7 +6,9 @@ its snapshot. Everything here can be rebuilt from the lake and the records of th
 
 from __future__ import annotations
 
+import glob
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +16,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.errors import WorkspaceError
+from model.errors import DialogueError, WorkspaceError
 from storage.atomic import replacing
 from storage.layout import Layout
 from storage.ledger import Record
-from storage.locks import holding
+from storage.locks import WAREHOUSE, holding
 
 if TYPE_CHECKING:
     import duckdb
 
 OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 SCHEMA_FOLDER = "schema"
+Table = tuple[list[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +40,32 @@ class RunFacts:
 
 
 def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False) -> None:
-    """Writes these runs into results.duckdb; with ``rebuild`` from an empty file."""
+    """Writes these runs into results.duckdb; with ``rebuild`` from an empty file.
+
+    Raises WorkspaceError where the database or a file of the lake is damaged; the old database stays then.
+    """
     import duckdb
 
     _write_empty_parts(layout)
-    with holding(layout, "warehouse", wait_s=600), replacing(layout.database) as temporary:
+    with holding(layout, WAREHOUSE, wait_s=600), replacing(layout.database) as temporary:
         if layout.database.exists() and not rebuild:
             shutil.copyfile(layout.database, temporary)
         else:
             temporary.unlink()
-        connection = duckdb.connect(str(temporary), config=dict(OFFLINE))
         try:
-            _migrate(connection)
-            for run in facts:
-                _replace_run(connection, run)
-            _create_views(connection, layout)
-            connection.execute("CHECKPOINT")
+            with duckdb.connect(str(temporary), config=dict(OFFLINE)) as connection:
+                _migrate(connection)
+                for run in facts:
+                    _replace_run(connection, run)
+                _create_views(connection, layout)
+                connection.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise WorkspaceError(
+                f"{layout.database} cannot be brought up to date ({_first_line(error)}): "
+                "`dialoguellm warehouse rebuild`; where this names a file of the lake, delete that file first"
+            ) from error
         finally:
-            connection.close()
+            Path(f"{temporary}.wal").unlink(missing_ok=True)
 
 
 def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConnection:
@@ -77,10 +88,35 @@ def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConn
         connection.close()
         raise WorkspaceError(f"{layout.root} was moved since its last run: `dialoguellm warehouse rebuild` first")
     connection.execute(f"SET memory_limit = '{memory_limit}'")
-    connection.execute(f"SET allowed_directories = [{_quoted(layout.lake)}]")
+    # an open file is compared with these by its name, and the views name theirs as patterns
+    allowed = ", ".join({_quoted(layout.lake), _quoted(_pattern(layout.lake))})
+    connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def query(connection: duckdb.DuckDBPyConnection, text: str, parameters: Sequence[Any] = ()) -> Table:
+    """Column names and rows of one reading statement. Raises DialogueError where it fails or is not a query.
+
+    A read-only connection still obeys COPY … TO and EXPORT inside the lake, bare or behind EXPLAIN ANALYZE; hence
+    only statements that read are let through.
+    """
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(text)
+        if not statements:
+            raise DialogueError("the query is empty: for example, select * from scores")
+        for statement in statements:
+            kind = statement.type.name
+            harmless = kind in ("EXPLAIN", "MULTI") and not re.search(r"\b(copy|export)\b", text, re.IGNORECASE)
+            if kind != "SELECT" and not harmless:
+                raise DialogueError(f"only queries are allowed here, not {kind}: the results are read-only")
+        found = connection.execute(text, list(parameters))
+        return [item[0] for item in found.description or []], found.fetchall()
+    except duckdb.Error as error:
+        raise DialogueError(f"the query failed: {str(error).strip()}") from error
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
@@ -111,7 +147,7 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
             connection.execute(
                 f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * EXCLUDE (filename), "
                 "parse_filename(parse_dirpath(filename)) AS stage_key "
-                "FROM read_parquet(?, filename = true)",
+                "FROM read_parquet(?, filename = true, hive_partitioning = false)",
                 [facts.run_id, [str(path) for path in paths]],
             )
     connection.commit()
@@ -121,12 +157,12 @@ def _create_views(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None
     """One view over each table of the lake (finished shards only), then the views that answer questions."""
     connection.execute("INSERT OR REPLACE INTO about VALUES ('workspace', ?)", [str(layout.root)])
     for table in LAKE_VIEWS:
-        glob = layout.lake / table / "*" / "part-*.parquet"
+        parts = _pattern(layout.lake) / table / "*" / "part-*.parquet"
         connection.execute(
             f"CREATE OR REPLACE VIEW {table} AS "
             "SELECT * EXCLUDE (filename), parse_filename(parse_dirpath(filename)) AS stage_key, "
             "TRY_CAST(regexp_extract(filename, 'part-(\\d+)', 1) AS INTEGER) AS shard "
-            f"FROM read_parquet({_quoted(glob)}, filename = true, union_by_name = true) "
+            f"FROM read_parquet({_quoted(parts)}, filename = true, union_by_name = true, hive_partitioning = false) "
             "WHERE (stage_key, shard) IN (SELECT (stage_key, shard) FROM shards WHERE state = 'done')"
         )
     for _, text in _sql_files("views"):
@@ -157,7 +193,18 @@ def _sql_files(folder: str) -> list[tuple[str, str]]:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in an error
+        return value.encode("utf-8", "replace").decode()
     return json.dumps(value, default=str) if isinstance(value, dict | list) else value
+
+
+def _pattern(path: Path) -> Path:
+    """A pattern that matches just this path."""
+    return Path(glob.escape(str(path)))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _quoted(path: Path) -> str:

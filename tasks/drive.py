@@ -6,9 +6,10 @@ How shards are executed is the caller's: in this process, or as tasks of an orch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from model.errors import RunFailed, SettingsError, WorkspaceError
+from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
 from storage import ledger
 from storage.ledger import Record
 from storage.locks import holding
@@ -53,7 +54,7 @@ Execute = Callable[[Run, Stage, Sequence[int]], Sequence[Failure]]
 
 def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> Outcome:
     """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it."""
-    _check(selection)
+    _check(run, selection)
     outcome = Outcome()
     with holding(run.layout, run.name):
         ledger.save_run(run.layout, run.record)
@@ -63,14 +64,16 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> O
             for stage in _selected(run, selection):
                 _run_stage(run, stage, selection, execute, attempt, outcome)
         except BaseException as error:
-            _finish(run, attempt, "failed", str(error) or type(error).__name__)
+            with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
+                _finish(run, attempt, "failed", str(error) or type(error).__name__)
             raise
         _finish(run, attempt, "completed", None)
     return outcome
 
 
 def planned(run: Run, selection: Selection) -> list[StagePlan]:
-    """What the selected part of a run has to do, stage by stage."""
+    """What the selected part of a run has to do, stage by stage. Raises SettingsError where there is no such part."""
+    _check(run, selection)
     plans = []
     for stage in _selected(run, selection):
         item = plan_stage(run, stage, force=selection.force)
@@ -84,11 +87,17 @@ def _selected(run: Run, selection: Selection) -> list[Stage]:
     return [stage for stage in run.stages() if selection.stages is None or stage.name in selection.stages]
 
 
-def _check(selection: Selection) -> None:
+def _check(run: Run, selection: Selection) -> None:
     unknown = [name for name in selection.stages or () if name not in BY_NAME]
     if unknown:
         known = ", ".join(stage.name for stage in STAGES)
         raise SettingsError(f"no stage is called {', '.join(unknown)}: the stages are {known}")
+    if not _selected(run, selection):
+        on = ", ".join(stage.name for stage in run.stages())
+        raise SettingsError(f"{', '.join(selection.stages or ())} is off in {run.run_id}: it has {on}")
+    cut = [item["shard"] for item in run.shards() or []]
+    if cut and (beyond := sorted({*(selection.shards or ())} - {*cut})):
+        raise SettingsError(f"{run.run_id} has no shard {', '.join(map(str, beyond))}: it has 0 to {cut[-1]}")
 
 
 def _run_stage(
@@ -105,13 +114,13 @@ def _run_stage(
         outcome.done[stage.name] = len(shards) - len(failures)
         publish(run)
         if failures:
-            raise RunFailed(_failed_message(run, stage, failures, len(shards)))
+            raise RunFailed(_failed_message(run, stage, failures, len(shards), selection))
     share, limit = reject_share(run, stage), run.settings[stage.name].max_rejects
     if share > limit:
         raise RunFailed(
             f"{stage.name} rejected {share:.1%} of its utterances, over its limit of {limit:.1%}: "
-            f"see `dialoguellm rejects {run.run_id} {stage.name}`, mend the input and "
-            f"`dialoguellm rerun {run.run_id} --stage {stage.name} --downstream --force`, "
+            f"see `{run.typed(f'rejects {run.run_id} {stage.name}')}`, mend the input and "
+            f"`{run.typed(f'rerun {run.run_id} --stage {stage.name} --downstream --force')}`, "
             f"or raise {stage.name}.max_rejects",
             exit_code=3,
         )
@@ -124,7 +133,7 @@ def _require_inputs(run: Run, stage: Stage) -> None:
         if earlier.name in needed and (item := plan_stage(run, earlier)).pending:
             raise WorkspaceError(
                 f"{stage.name} needs {earlier.name}, which has {len(item.pending)} pending shards: "
-                f"`dialoguellm rerun {run.run_id} --stage {earlier.name} --downstream`"
+                f"`{run.typed(f'rerun {run.run_id} --stage {earlier.name} --downstream')}`"
             )
 
 
@@ -151,9 +160,14 @@ def _finish(run: Run, attempt: Record, state: str, error: str | None) -> None:
     publish(run)
 
 
-def _failed_message(run: Run, stage: Stage, failures: Sequence[Failure], total: int) -> str:
+def _failed_message(run: Run, stage: Stage, failures: Sequence[Failure], total: int, selection: Selection) -> str:
     first = failures[0]
+    # a forced shard that fails keeps its old result, so --failed would find nothing to do
+    again = f"rerun {run.run_id} --failed"
+    if selection.force:
+        numbers = "" if stage.unit else " --shards " + ",".join(str(item.shard) for item in failures)
+        again = f"rerun {run.run_id} --stage {stage.name}{numbers} --force"
     return (
         f"{stage.name}: {len(failures)} of {total} shards failed; shard {first.shard}: {first.error}\n"
-        f"  again: dialoguellm rerun {run.run_id} --failed"
+        f"  again: {run.typed(again)}"
     )

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from model.errors import WorkspaceError
 from storage import ledger
 from storage.layout import Layout
 from storage.ledger import Record
@@ -41,6 +46,11 @@ class Run:
         if key is None:
             raise ValueError(f"stage {stage.name} is off in {self.run_id}")
         return key
+
+    def typed(self, command: str) -> str:
+        """``command`` as a person types it for this run's workspace: ``dialoguellm status demo -w elsewhere``."""
+        here = self.layout.root == Path("workspace").resolve()
+        return f"dialoguellm {command}" + ("" if here else f" -w {shlex.quote(str(self.layout.root))}")
 
     def shards(self) -> list[Record] | None:
         return ledger.shard_list(self.layout, self.keys["ingest"] or "")
@@ -113,10 +123,20 @@ def resolve(name: str, layout: Layout, settings: Mapping[str, StageSettings], so
 
 
 def load(layout: Layout, name: str | None = None) -> Run:
-    """A run as it was recorded, by id or name (None: the last one). Raises UnknownRun."""
+    """A run as it was recorded, by id or name (None: the last one).
+
+    Raises UnknownRun, and WorkspaceError where the record is of a program with other stages or settings.
+    """
     record = ledger.find_run(layout, name)
-    settings = {stage.name: stage.settings.model_validate(record["stages"][stage.name]["settings"]) for stage in STAGES}
-    keys = {stage.name: record["stages"][stage.name]["key"] for stage in STAGES}
+    try:
+        stages = {stage.name: record["stages"][stage.name] for stage in STAGES}
+        settings = {stage.name: stage.settings.model_validate(stages[stage.name]["settings"]) for stage in STAGES}
+        keys = {name: found["key"] for name, found in stages.items()}
+    except (KeyError, TypeError, ValidationError) as error:
+        raise WorkspaceError(
+            f"{layout.run_file(record['run_id'])} was recorded by another version of this program: "
+            "delete it, `dialoguellm run CONFIG` records that run again"
+        ) from error
     return Run(record["run_id"], record["name"], layout, settings, keys, record)
 
 
@@ -129,23 +149,22 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
     """The state of one stage; with ``force`` finished shards are pending too."""
     key = run.key(stage)
     shards = run.shards_of(stage)
-    why_new = _why_new(run, stage)
     if shards is None:
-        return StagePlan(stage, key, None, [Pending(-1, *why_new)])
+        return StagePlan(stage, key, None, [Pending(-1, *_why_new(run, stage))])
     pending, rows, rejects, seconds = [], 0, 0, 0.0
-    for shard in shards:
-        state, found = ledger.shard_state(run.layout, stage.writes, key, shard)
-        if stage.name == "ingest":
-            state, found = _ingest_state(run)
+    states = [_state(run, stage, shard) for shard in shards]
+    new = all(state == "missing" for state, _ in states)  # else what is missing was deleted, or never reached
+    why = _why_new(run, stage) if new else ("missing", "")
+    for shard, (state, found) in zip(shards, states, strict=True):
         if state == "done" and found:
             rows, rejects = rows + found["rows"], rejects + found["rejects"]
             seconds += found.get("seconds", 0.0)
             if force:
                 pending.append(Pending(shard, "forced"))
         elif state == "missing":
-            pending.append(Pending(shard, *why_new))
+            pending.append(Pending(shard, *why))
         else:
-            detail = str((found or {}).get("error", "")) if state == "failed" else "size differs from its manifest"
+            detail = str((found or {}).get("error", "")) if state == "failed" else "not the file that was written"
             pending.append(Pending(shard, state, detail))
     return StagePlan(stage, key, len(shards), pending, rows, rejects, seconds)
 
@@ -167,10 +186,18 @@ def _why_new(run: Run, stage: Stage) -> tuple[str, str]:
         old, new = earlier["stages"].get(stage.name, {}), run.record["stages"][stage.name]
         if not old.get("key") or old["key"] == new["key"]:
             continue
+        if not any(run.layout.folder(stage.writes, old["key"]).glob("part-*.parquet")):
+            continue  # that run never came so far
         if old["own"] != new["own"]:
             return "changed", differences(old, new)
         return "stale", "what it reads has changed"
     return "missing", ""
+
+
+def _state(run: Run, stage: Stage, shard: int) -> tuple[str, Record | None]:
+    if stage.name == "ingest":
+        return _ingest_state(run)
+    return ledger.shard_state(run.layout, stage.writes, run.key(stage), shard)
 
 
 def _ingest_state(run: Run) -> tuple[str, Record | None]:

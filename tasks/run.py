@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from model.dialogue import Rejected, Utterance
-from model.errors import DialogueError
+from model.dialogue import SPLITS, Rejected, Utterance
+from model.errors import CorpusError, DialogueError
 from storage import ledger
 from storage.atomic import write_json
 from storage.ledger import Record
@@ -24,12 +24,12 @@ class ShardRows(Mapping[str, Sequence[Any]]):
     """The rows that a stage is handed, by table, each read when it is first asked for.
 
     Only shards of the stage's own splits are ever opened. A table whose stage is off is empty. ``rejects`` holds
-    the rejected rows of every stage of the run.
+    the rejected rows of every stage of the run; a stage that may not see every split has no such table.
     """
 
     def __init__(self, run: Run, stage: Stage, shard: int) -> None:
         self._run = run
-        self._tables = (*stage.reads, "rejects")
+        self._tables = (*stage.reads, "rejects") if stage.splits.issuperset(SPLITS) else stage.reads
         cut = run.shards() or []
         self._shards = [
             item["shard"] for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)
@@ -78,11 +78,10 @@ def run_shard(run: Run, stage_name: str, shard: int, progress: Progress = no_pro
     stage = BY_NAME[stage_name]
     key = run.key(stage)
     started = time.monotonic()
-    context = _context(run, stage, shard, progress)
     facts: Record = {"run_id": run.run_id, "stage": stage.name, "version": stage.version}
     try:
         rows = ShardRows(run, stage, shard)
-        results = stage.run(rows, run.settings[stage.name], context)
+        results = stage.run(rows, run.settings[stage.name], _context(run, stage, shard, progress))
         if stage.name == "ingest":
             return _write_corpus(run, key, results, facts, started)
         facts["inputs"] = _inputs(run, stage, shard)
@@ -109,11 +108,12 @@ def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
     models = {other.name: layout.model(run.key(other)) for other in STAGES if run.keys[other.name]}
     folder = layout.report(run.run_id) if stage.name == "report" else models[stage.name]
     values = run.settings[stage.name]
+    corpus = run.record["stages"]["ingest"]["own"]["identity"]
     return Context(
         cache=layout.cache,
         folder=folder,
         folders=models,
-        videos=ingest.videos_root(run.settings["ingest"], layout.cache),
+        videos=ingest.videos_root(run.settings["ingest"], layout.cache, corpus),
         seed=getattr(values, "seed", 0),
         shard=shard,
         about=run.record,
@@ -129,6 +129,9 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
     for row in results:
         (rejects if isinstance(row, Rejected) else utterances).append(row)
     groups = _cut(utterances, size)
+    if not groups:
+        first = f", the first {rejects[0].utterance_id}: {rejects[0].detail}" if rejects else ""
+        raise CorpusError(f"the corpus has no usable line; {len(rejects)} were rejected{first}")
     seconds = time.monotonic() - started
     facts = {**facts, "seconds": seconds / max(1, len(groups)), "finished_at": ledger.now()}
     listed = []

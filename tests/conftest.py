@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,20 @@ def build_tiny_model(folder: Path, *, architecture: str = "llama", seed: int = 0
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a one-layer LLaMA model (random weights) and its tokenizer, for AutoModelForCausalLM; read-only."""
     return build_tiny_model(tmp_path_factory.mktemp("tiny") / "llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``tiny_model``, of the Qwen2 architecture (biases in its attention)."""
+    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "qwen2", architecture="qwen2")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One torch thread: bit-equal results, and no threads of tiny models waiting for one another."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -4,6 +4,6 @@ CREATE OR REPLACE VIEW confusions AS
 SELECT run_id, system, gold, predicted, count(*) AS utterances,
        round(count(*) / sum(count(*)) OVER (PARTITION BY run_id, system, gold), 3) AS share
 FROM predictions
-GROUP BY ALL
+GROUP BY run_id, system, gold, predicted
 QUALIFY predicted IS DISTINCT FROM gold
 ORDER BY run_id, system, utterances DESC;

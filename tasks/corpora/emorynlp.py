@@ -17,7 +17,7 @@ from tasks.corpora.transcript import BadRow, Row, emotion, number, read_split
 CORPUS = "emorynlp"
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
 MAX_SPEAKERS, MAX_SPEAKER_CELL = 20, 1000
-EVERYBODY = {"#ALL#": "All", "#OTHER#": "Other", "#GENERAL#": "Someone", "#NOTE#": "Note"}
+EVERYBODY = "#ALL#"
 
 
 def transcripts(folder: Path) -> dict[str, Path]:
@@ -66,4 +66,4 @@ def _speaker(cell: str, utterance_id: str) -> str:
         raise fault
     if not all(isinstance(name, str) and name.strip() for name in names):
         raise fault
-    return ", ".join(EVERYBODY.get(name, name.strip()) for name in names)
+    return ", ".join("All" if name == EVERYBODY else name.strip() for name in names)

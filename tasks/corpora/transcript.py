@@ -78,8 +78,9 @@ def clean(text: str) -> str:
     """``text`` with Windows-1252 accidents repaired, control characters removed and white space collapsed."""
     text = _MOJIBAKE.sub(lambda found: _as_utf8(found[0]), text)
     text = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), text)
-    kept = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
-    return " ".join("".join(kept).split())
+    if not text.isprintable():
+        text = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
+    return " ".join(text.split())
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from model.errors import TrainingError
 from tasks.demo.draw import draw
 from tasks.demo.world import MAX_FRAMES, Scene, describe, random_frames
 
-HEIGHT, WIDTH = 128, 192  # what the captioner sees
+SIDE = 160  # the captioner sees squares of this many pixels
 _FRAME_SHARE = (0.4, 0.25, 0.2, 0.15)  # of utterances with 1, 2, 3, 4 frames
-_SIZES = ((384, 216), (512, 288), (512, 288), (640, 360))
+_SIZES = ((384, 216), (384, 216), (512, 288), (640, 360))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,7 @@ def make_shot(seed: int) -> Shot:
     base = int(rng.integers(2**31))
     step = int(rng.random() < 0.2)
     start, gap = float(rng.uniform(0, 20)), float(rng.uniform(0.3, 1.5))
-    return Shot(
-        scenes, tuple(base + step * i for i in range(count)), tuple(start + gap * i for i in range(count))
-    )
+    return Shot(scenes, tuple(base + step * i for i in range(count)), tuple(start + gap * i for i in range(count)))
 
 
 def render_shot(shot: Shot, seed: int) -> list[np.ndarray[Any, Any]]:
@@ -61,21 +62,91 @@ def render_shot(shot: Shot, seed: int) -> list[np.ndarray[Any, Any]]:
 
 
 def shrink(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The resize that the image processor does: bilinear with antialiasing, (HEIGHT, WIDTH, 3)."""
+    """The resize that the image processor does: bilinear with antialiasing, (SIDE, SIDE, 3)."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(image).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def render_pool(path: Path, seeds: range) -> Iterator[int]:
-    """Fills ``path`` (uint8, frames × HEIGHT × WIDTH × 3) shot by shot; yields the frames written so far."""
+    """Fills ``path`` (uint8, frames × SIDE × SIDE × 3) shot by shot; yields the frames written so far."""
     starts = frame_starts(seeds)
-    pool = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(starts[-1], HEIGHT, WIDTH, 3))
+    pool = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(starts[-1], SIDE, SIDE, 3))
     for seed, start in zip(seeds, starts[:-1], strict=True):
         frames = render_shot(make_shot(seed), seed)
         for offset, frame in enumerate(frames):
             pool[start + offset] = shrink(frame)
         yield int(start) + len(frames)
+
+
+class FramePool:
+    """Rendered training pictures, usable while another process is still rendering them."""
+
+    def __init__(self, folder: Path, seeds: range) -> None:
+        self.seeds, self.path = seeds, folder / "frames.npy"
+        starts = frame_starts(seeds)
+        self._starts, self._owner = starts, np.repeat(np.arange(len(seeds)), np.diff(starts))
+        self._shots: dict[int, Shot] = {}
+        context = multiprocessing.get_context("spawn")
+        self._ready = context.Value("q", 0)
+        self._renderer = context.Process(target=_fill, args=(self.path, seeds, self._ready), daemon=True)
+        self._renderer.start()
+
+    def wait(self, frames: int) -> None:
+        """Returns when so many frames are there; raises TrainingError when the renderer died before."""
+        while self.ready < frames:
+            if not self._renderer.is_alive() and self.ready < frames:
+                raise TrainingError("the process that renders training pictures ended early: look above for its error")
+            time.sleep(0.2)
+        self._frames = np.load(self.path, mmap_mode="r")
+
+    @property
+    def ready(self) -> int:
+        """Frames rendered so far."""
+        return int(self._ready.value)
+
+    def close(self) -> None:
+        """Stops the renderer, finished or not."""
+        self._renderer.terminate()
+        self._renderer.join()
+
+    def frames(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], list[tuple[Shot, int]]]:
+        """Random frames: uint8 (count, SIDE, SIDE, 3), and the shot and frame number of each."""
+        picked = rng.integers(0, self.ready, count)
+        owners = self._owner[picked]
+        known = [(self._shot(int(o)), int(k) - self._starts[o]) for k, o in zip(picked, owners, strict=True)]
+        return self._frames[picked], known
+
+    def utterances(
+        self, count: int, pictures: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray[Any, Any], list[Shot], list[list[int]]]:
+        """Random prompts of ``pictures`` frames in time order: uint8 (count, pictures, SIDE, SIDE, 3), ..."""
+        images: list[np.ndarray[Any, Any]] = []
+        shots: list[Shot] = []
+        frames: list[list[int]] = []
+        while len(shots) < count:
+            owner = int(self._owner[int(rng.integers(0, self.ready))])
+            length = self._starts[owner + 1] - self._starts[owner]
+            if length < pictures or self._starts[owner + 1] > self.ready:
+                continue
+            picked = np.sort(rng.choice(length, pictures, replace=False)).tolist()
+            images.append(np.stack([self._frames[self._starts[owner] + i] for i in picked]))
+            shots.append(self._shot(owner))
+            frames.append(picked)
+        return np.stack(images), shots, frames
+
+    def _shot(self, owner: int) -> Shot:
+        if owner not in self._shots:
+            self._shots[owner] = make_shot(self.seeds[owner])
+        return self._shots[owner]
+
+
+def _fill(path: Path, seeds: range, ready: Any) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    for count in render_pool(path, seeds):
+        ready.value = count
 
 
 def frame_starts(seeds: range) -> list[int]:

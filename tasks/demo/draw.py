@@ -26,18 +26,27 @@ def draw(scene: Scene, *, width: int, height: int, time_s: float, seed: int) -> 
     one seed only people move with time: they blink, sway, and the speaker's mouth opens.
     """
     image = _background(scene.place, scene.shot, width, height, seed).copy()
-    rng = np.random.default_rng((seed, 1))
+    for index, (person, (x, y, unit)) in enumerate(zip(scene.people, places(scene, width, height, seed), strict=True)):
+        own = np.random.default_rng((seed, 2, index))
+        draw_person(Canvas(image, unit, (x, y)), person, time_s, own, index == scene.speaker)
+    light = float(np.random.default_rng((seed, 3)).uniform(0.85, 1.1))
+    return _grain(image, light, seed, time_s)
+
+
+def places(scene: Scene, width: int, height: int, seed: int) -> list[tuple[float, float, float]]:
+    """Middle (x, y) and half height of every head in pixels, as ``draw`` puts them."""
     half_head, middle, _ = _SHOTS[scene.shot]
     count = len(scene.people)
+    rng = np.random.default_rng((seed, 1))
     across, down = (float(v) for v in rng.uniform((-0.03, -0.02), (0.03, 0.02)))
     size = float(rng.uniform(0.93, 1.07))
-    for index, person in enumerate(scene.people):
-        own = np.random.default_rng((seed, 2, index))
-        x = width * (0.5 + across + (index - (count - 1) / 2) * _SPACING[count] + float(own.uniform(-0.012, 0.012)))
-        y = height * (middle + down + float(own.uniform(-0.015, 0.015)))
-        unit = height * half_head * _CROWD[count] * size
-        draw_person(Canvas(image, unit, (x, y)), person, time_s, own, index == scene.speaker)
-    return _grain(image, float(rng.uniform(0.85, 1.1)), seed, time_s)
+    heads = []
+    for index in range(count):
+        slot = (index - (count - 1) / 2) * _SPACING[count]
+        x = width * (0.5 + across + slot + float(rng.uniform(-0.012, 0.012)))
+        y = height * (middle + down + float(rng.uniform(-0.015, 0.015)))
+        heads.append((x, y, height * half_head * _CROWD[count] * size))
+    return heads
 
 
 @lru_cache(maxsize=32)

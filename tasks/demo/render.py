@@ -21,6 +21,7 @@ from model.errors import CorpusError
 from tasks.demo.clip import Clip, render_clip
 from tasks.demo.script import SCRIPT, Dialogue, load_script
 
+SOURCES = ("canvas", "clip", "render", "script", "voice", "world")
 MANIFEST, TRANSCRIPT = "render.json", "transcript.csv"
 COLUMNS = ("split", "dialogue_id", "utterance_id", "turn", "speaker", "text", "emotion", "sentiment", "video")
 
@@ -47,7 +48,7 @@ def render_corpus(
     chosen = _choose(load_script(), dialogues)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        _start(folder, {"seed": seed, "width": width, "height": height, "fps": fps, "source": _source()})
+        _start(folder, {"seed": seed, "width": width, "height": height, "fps": fps, "source": source_digest()})
         clips = [
             Clip(folder / video_name(dialogue, turn), line, seed, _room(seed, dialogue), width, height, fps)
             for dialogue in chosen
@@ -116,10 +117,11 @@ def _start(folder: Path, settings: dict[str, object]) -> None:
     _write(manifest, text)
 
 
-def _source() -> str:
-    """A digest of everything in this folder that decides what a clip looks and sounds like."""
+def source_digest() -> str:
+    """A digest of everything that decides what a clip looks and sounds like."""
     digest = hashlib.sha256()
-    for path in (*sorted(SCRIPT.parent.glob("*.py")), SCRIPT):
+    drawing = sorted(SCRIPT.parent.glob("draw*.py"))
+    for path in (SCRIPT, *drawing, *(SCRIPT.with_name(f"{name}.py") for name in SOURCES)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

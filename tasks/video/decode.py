@@ -37,6 +37,7 @@ class Decoder:
         self._video = video
         self._codec = video.stream.codec_context
         self._codec.skip_frame = "NONREF" if fast else "DEFAULT"
+        self._tick_s = float(video.stream.time_base)
         self._damaged = False
         self._keys: list[int] | None = None
         self.time_s = 0.0
@@ -66,7 +67,7 @@ class Decoder:
         return True
 
     def _ticks(self, time_s: float) -> int:
-        return int((time_s + self._video.start_s) / self._video.stream.time_base)
+        return int((time_s + self._video.start_s) / self._tick_s)
 
     def _packets(self) -> Iterator[Any]:
         import av
@@ -94,7 +95,7 @@ class Decoder:
         ticks = frame.pts if frame.pts is not None else frame.dts
         if ticks is None:
             return None
-        return float(ticks * frame.time_base) - self._video.start_s
+        return float(ticks * self._tick_s) - self._video.start_s
 
     def _taint(self, frame: Any) -> bool:
         if frame.is_corrupt:

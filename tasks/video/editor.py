@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.video.faces import FaceFinder, prominence
+from tasks.video.faces import face_finder, prominence
 from tasks.video.measure import difference
 from tasks.video.open import Video
 from tasks.video.options import Options
@@ -21,7 +21,7 @@ class Editor:
         self._options = options
         self._mode = mode
         self._renderer = Renderer(options.long_side, video.aspect)
-        self._finder = FaceFinder(options.face_model) if options.face_model else None
+        self._finder = face_finder(options.face_model) if options.face_model else None
         self._seen: dict[int, tuple[Image, Faces]] = {}
 
     def edit(self, window: Window) -> list[Chosen]:

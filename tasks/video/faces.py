@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from model.errors import WeightsError
@@ -37,6 +38,12 @@ class FaceFinder:
         if found is None:
             return []
         return [(float(row[2] * row[3]) / (width * height), float(row[14])) for row in found]
+
+
+@functools.cache
+def face_finder(model: str) -> FaceFinder:
+    """One detector per process: loading it costs as much as a dozen pictures."""
+    return FaceFinder(model)
 
 
 def prominence(faces: list[tuple[float, float]]) -> float:

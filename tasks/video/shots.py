@@ -46,10 +46,9 @@ def find_cuts(looks: Sequence[Look]) -> list[int]:
         return []
     change = np.array([look.change for look in looks])
     change[0] = 0.0  # against a frame outside the window
-    padded = np.pad(change, 6, constant_values=np.nan)
-    around = np.lib.stride_tricks.sliding_window_view(padded, 13).copy()
-    around[:, 6] = np.nan
-    usual = np.array([np.median(row[~np.isnan(row)]) for row in around])
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(change, 6, constant_values=np.nan), 13).copy()
+    around[:, 6] = np.nan  # not the change itself
+    usual = np.nanmedian(around, axis=1)
     near = np.lib.stride_tricks.sliding_window_view(np.pad(change, 2), 5).max(axis=1)
     found = np.flatnonzero((change > CUT_CHANGE) & (change > 3 * usual + 4) & (change >= near))
     cuts: list[int] = []

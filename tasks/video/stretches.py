@@ -12,7 +12,7 @@ from tasks.video.reasons import refuse
 
 
 def by_file(utterances: Sequence[Utterance]) -> dict[str, dict[str, Stretch]]:
-    """File name to utterance id to stretch, both in the order of the utterances; those with a ``fault`` are left out."""
+    """File name to utterance id to stretch, in the order of the utterances; those with a ``fault`` left out."""
     files: dict[str, dict[str, Stretch]] = {}
     for utterance in utterances:
         if fault(utterance) is None and utterance.video:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from tasks.video.measure import Look, Thumb
+from tasks.video.measure import Look, Luma
 
 BUCKET_S = 0.25
 CUT_CHANGE = 18.0
@@ -23,7 +23,7 @@ class Candidate:
     """A frame that may be chosen: the ``index``-th of the window's looks, after ``run`` likely cuts."""
 
     look: Look
-    thumb: Thumb
+    thumb: Luma
     frame: Any
     index: int
     run: int
@@ -47,7 +47,7 @@ class Window:
     _run_length: int = 0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
-    def add(self, look: Look, thumb: Thumb, frame: Any) -> None:
+    def add(self, look: Look, thumb: Luma, frame: Any) -> None:
         """Takes the next frame; times must rise."""
         if self.looks and is_jump(look.change, self._recent):
             self._run += 1

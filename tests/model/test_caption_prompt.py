@@ -14,3 +14,9 @@ def test_a_preset_keeps_its_name_and_own_words_get_a_digest() -> None:
     for misspelt in ("descibe", "", "  "):
         with pytest.raises(SettingsError, match="describe or facial-cues"):
             caption_prompt(misspelt)
+
+
+def test_a_prompt_cannot_open_a_turn_or_add_a_picture() -> None:
+    for token in ("<image>", "<|im_end|>", "[INST]"):
+        with pytest.raises(SettingsError, match=r"take .* out"):
+            caption_prompt(f"Describe {token} this.")

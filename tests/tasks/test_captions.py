@@ -67,7 +67,6 @@ class Scripted:
     """Says what it is told to, and remembers what it was asked."""
 
     says: list[str | VideoError]
-    world: str | None = "demo"
     shown: Sequence[Sequence[bytes]] = ()
     prompt: CaptionPrompt | None = None
 

@@ -1,0 +1,96 @@
+"""Checkpoints of a training run: a folder each, whole or absent, read back without unpickling anything.
+
+    checkpoints/step-00000050/   adapter_config.json, adapter_model.safetensors, optimizer.safetensors, state.json
+    checkpoints/best/            adapter_config.json, adapter_model.safetensors
+
+The order of the examples and the dropout of a step follow from the seed and the step's number alone, so neither a
+sampler's position nor a random generator's state has to be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from model import lora
+
+KEEP = 2
+
+
+def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Make ``target`` anew: filled under a dot-name, flushed to disk, then renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = target.parent / f".{target.name}.tmp"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    fill(work)
+    for path in work.iterdir():
+        _sync(path)
+    _sync(work)
+    shutil.rmtree(target, ignore_errors=True)
+    work.rename(target)
+    _sync(target.parent)
+
+
+def replace_file(target: Path, text: str) -> None:
+    """Write ``target`` under a dot-name, flush it to disk and rename it."""
+    work = target.parent / f".{target.name}.tmp"
+    work.write_text(text, encoding="utf-8")
+    _sync(work)
+    work.replace(target)
+    _sync(target.parent)
+
+
+def save(folder: Path, step: int, model: Any, optimizer: Any, state: dict[str, Any]) -> None:
+    """Write ``folder/step-…`` and remove all but the last two."""
+
+    def fill(work: Path) -> None:
+        from safetensors.torch import save_file
+
+        lora.save(model, work)
+        slots = optimizer.state_dict()["state"]
+        flat = {f"{index}.{name}": value for index, slot in slots.items() for name, value in slot.items()}
+        save_file(flat, work / "optimizer.safetensors")
+        (work / "state.json").write_text(json.dumps(state), encoding="utf-8")
+
+    replace_folder(folder / f"step-{step:08d}", fill)
+    for old in steps(folder)[:-KEEP]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def steps(folder: Path) -> list[Path]:
+    """The finished checkpoints, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())
+
+
+def restore(checkpoint: Path, model: Any, optimizer: Any) -> None:
+    """Set adapter and optimizer to what they were when ``checkpoint`` was written."""
+    from safetensors.torch import load_file
+
+    lora.restore(model, checkpoint)
+    slots: dict[int, dict[str, Any]] = {}
+    for key, value in load_file(checkpoint / "optimizer.safetensors").items():
+        index, name = key.split(".", 1)
+        slots.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in ``path``; an empty one if there is no such file or it is not whole."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

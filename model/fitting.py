@@ -1,0 +1,130 @@
+"""Prompts of an exact length: cut where they may be cut, refused where they may not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model import prompt
+from model.dialogue import Utterance
+from model.emotions import answer, labels
+from model.errors import SettingsError
+from model.packing import encode
+from model.plain import control_tokens
+
+Key = tuple[str, int, bool]
+
+
+class Unfit(Exception):
+    """A line that cannot be put to the model; ``reason`` is the fixed word for ``rejects.reason``."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A prompt and what went into it: ``context`` the lines kept, ``words`` how many of the description's."""
+
+    prompt: prompt.Prompt
+    n_tokens: int
+    context: tuple[Utterance, ...]
+    words: int
+    cuts: tuple[str, ...]
+
+
+@dataclass
+class Fitter:
+    """Writes prompts that, with the longest answer of the corpus, are at most ``max_tokens`` long.
+
+    Not for two threads at once: a fast tokenizer cannot be shared. Raises SettingsError where the tokenizer's
+    own limit is lower, WeightsError where its chat template is missing or broken.
+    """
+
+    tokenizer: Any
+    preset: prompt.Preset
+    speaker: prompt.Speaker
+    max_tokens: int
+    _expected: dict[Key, Counter[int]] = field(default_factory=dict)
+    _rooms: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        limit = self.tokenizer.model_max_length
+        if self.max_tokens > limit:
+            raise SettingsError(f"instructions.max_tokens = {self.max_tokens}, but the tokenizer takes {limit} at most")
+        self._controls = control_tokens(self.tokenizer)
+        ids = {*self.tokenizer.all_special_ids, *self.tokenizer.convert_tokens_to_ids(list(self._controls))}
+        self._control_ids = ids - {self.tokenizer.unk_token_id}
+        self._chat = prompt.chat_template(self.tokenizer) if self.preset == "sound" else None
+
+    def fit(self, utterance: Utterance, before: Sequence[Utterance], description: str) -> Fitted:
+        """The prompt for an utterance; ``before`` are the lines before it, oldest first.
+
+        What does not fit loses context, oldest line first, then the end of the description, word by word.
+        Raises Unfit: ``too_long`` where the line alone does not fit, ``control_tokens`` where text from outside
+        would still be read as a control token.
+        """
+        words, lines, room = description.split(), tuple(before), self._room(utterance.corpus)
+        kept = len(words)
+        made, ids = self._make(utterance, lines, words)
+        if len(ids) > room:
+            n = _most(len(lines), lambda n: self._fits(utterance, lines[len(lines) - n :], words, room))
+            lines = lines[len(lines) - n :]
+            if not self._fits(utterance, lines, words, room):
+                kept = _most(len(words), lambda n: self._fits(utterance, lines, words[:n], room))
+            made, ids = self._make(utterance, lines, words[:kept])
+        if len(ids) > room:
+            detail = f"{len(ids)} tokens for the line alone, {room} are allowed; raise instructions.max_tokens"
+            raise Unfit("too_long", detail)
+        if self._controls_in(ids) != self._clean(utterance.corpus, len(lines), kept > 0):
+            raise Unfit("control_tokens", "its text would become a control token of the model; look at its context too")
+        cuts = (("context", len(before) - len(lines)), ("description", len(words) - kept))
+        return Fitted(made, len(ids), lines, kept, tuple(f"{what}:{number}" for what, number in cuts if number))
+
+    def _make(
+        self, utterance: Utterance, lines: Sequence[Utterance], words: Sequence[str]
+    ) -> tuple[prompt.Prompt, Sequence[int]]:
+        """The prompt and its tokens."""
+        made = prompt.build(
+            utterance,
+            lines,
+            " ".join(words),
+            preset=self.preset,
+            speaker=self.speaker,
+            controls=self._controls,
+            chat=self._chat,
+        )
+        return made, encode(self.tokenizer, made.text, ("x",)).prompt
+
+    def _fits(self, utterance: Utterance, lines: Sequence[Utterance], words: Sequence[str], room: int) -> bool:
+        return len(self._make(utterance, lines, words)[1]) <= room
+
+    def _room(self, corpus: str) -> int:
+        """Tokens left for the prompt beside the longest answer."""
+        if corpus not in self._rooms:
+            answers = [answer(corpus, label) for label in labels(corpus)]
+            self._rooms[corpus] = self.max_tokens - max(map(len, encode(self.tokenizer, "", answers).answers))
+        return self._rooms[corpus]
+
+    def _controls_in(self, ids: Sequence[int]) -> Counter[int]:
+        return Counter(token for token in ids if token in self._control_ids)
+
+    def _clean(self, corpus: str, n_lines: int, described: bool) -> Counter[int]:
+        """The control tokens of a prompt of the same make-up whose text is harmless."""
+        key = (corpus, n_lines, described)
+        if key not in self._expected:
+            harmless = Utterance("x", corpus, "x", "x", 0, "x", "x", "x", "x")
+            self._expected[key] = self._controls_in(self._make(harmless, [harmless] * n_lines, ["x"] * described)[1])
+        return self._expected[key]
+
+
+def _most(n: int, fits: Callable[[int], bool]) -> int:
+    """The largest number below ``n`` that fits, 0 where none does; more never fits where less does not."""
+    low, high = 0, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

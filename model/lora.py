@@ -1,0 +1,123 @@
+"""Low-rank adapters: the only file that imports peft. Base weights never change and never leave their folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from model.errors import TrainingError, WeightsError
+
+Target = Literal["all-linear", "q_proj,v_proj"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoraOptions:
+    """Rank, scale (``alpha / r``), dropout on the adapter's input, and the layers that get an adapter.
+
+    The paper's Table 2: r 4, alpha 16, dropout 0.05, by its parameter count on the query and value projections.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    target: Target = "all-linear"
+
+
+def load(model_folder: Path, adapter: Path | None = None, *, device: str | None = None) -> tuple[Any, Any]:
+    """(model, tokenizer) in evaluation mode: float32 on a CPU, bfloat16 on a GPU, with ``adapter`` if one is given.
+
+    Only safetensors are read and no code of the folder's own is run. Raises WeightsError.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    safe = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_folder, **safe)
+        model = AutoModelForCausalLM.from_pretrained(
+            model_folder,
+            dtype=torch.float32 if place == "cpu" else torch.bfloat16,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            **safe,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{model_folder} cannot be loaded as a causal language model: {reason}") from error
+    if tokenizer.eos_token_id is None:
+        raise WeightsError(f"{model_folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
+    model = model.to(place).eval()
+    return (_with_adapter(model, adapter) if adapter else model), tokenizer
+
+
+def attach(model: Any, options: LoraOptions, base_name: str, seed: int = 0) -> Any:
+    """``model`` with a fresh adapter (first factor random from ``seed``, second zero), ready to train.
+
+    ``base_name`` is what the adapter's configuration will name as its base model.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    target = options.target if options.target == "all-linear" else options.target.split(",")
+    config = LoraConfig(
+        r=options.r,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=target,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            tuned = get_peft_model(model, config)
+    except ValueError as error:
+        raise TrainingError(f"no adapter for {base_name}: {error}; choose another lora target") from error
+    tuned.peft_config["default"].base_model_name_or_path = base_name
+    return tuned
+
+
+def trainable(model: Any) -> list[tuple[str, Any]]:
+    """(name, parameter) of all that is trained, in a fixed order."""
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write adapter_config.json and adapter_model.safetensors into ``folder`` (PEFT's own layout)."""
+    model.save_pretrained(folder, safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)  # a model card with nothing filled in
+
+
+def restore(model: Any, folder: Path) -> None:
+    """Set the adapter's numbers to those saved in ``folder``."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+
+
+@contextmanager
+def untuned(model: Any) -> Iterator[Any]:
+    """The base model inside the ``with`` block: the adapter, if there is one, is switched off."""
+    if hasattr(model, "disable_adapter"):
+        with model.disable_adapter():
+            yield model
+    else:
+        yield model
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise WeightsError(f"{adapter} holds no adapter_model.safetensors; run finetune first")
+    try:
+        return PeftModel.from_pretrained(model, adapter, local_files_only=True).eval()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{adapter} does not fit its base model: {reason}") from error

@@ -1,0 +1,51 @@
+"""Text from outside (utterances, captions, names) as ordinary text: no control token of a language model in it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+_CONTROLS = ("<s>", "</s>", "<unk>", "<pad>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "###")
+_CONTROL_SHAPE = r"<[|｜][^<>]{0,80}[|｜]>|</?(?:start|end)_of_[a-z]{1,20}>"
+
+
+def plain(text: str, controls: Sequence[str] = ()) -> str:
+    """``text`` as one line in which no control token is left.
+
+    Line breaks become spaces, invisible characters go, and a space after the first character breaks up whatever
+    a tokenizer or a template would take for its own ("<|im_end|>", "[INST]", "### Response:").
+    """
+    line = _one_line(text)
+    pattern = _control_pattern(tuple(controls))
+    compatible = unicodedata.normalize("NFKC", line)
+    if pattern.search(compatible):  # also where a tokenizer folds look-alikes before it looks for its tokens
+        line = compatible
+    while pattern.search(line):
+        line = pattern.sub(lambda found: f"{found[0][0]} {found[0][1:]}", line)
+    return line
+
+
+def control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Every token of a transformers tokenizer that stands for more than its own letters, longest first.
+
+    The special ones and those added ones that are no plain word ("<tool_call>" is often not marked special).
+    """
+    found = set(tokenizer.all_special_tokens)
+    found |= {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special or not str(t).strip().isalnum()}
+    return tuple(sorted((t for t in found if len(t.strip()) > 1), key=lambda t: (-len(t), t)))
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return " ".join(text.split())
+    visible = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    return " ".join("".join(visible).split())
+
+
+@lru_cache(maxsize=8)
+def _control_pattern(controls: tuple[str, ...]) -> re.Pattern[str]:
+    words = sorted({*_CONTROLS, *controls}, key=lambda word: (-len(word), word))
+    return re.compile("|".join([_CONTROL_SHAPE, *map(re.escape, words)]))

@@ -1,0 +1,177 @@
+"""ingest: a corpus to utterances. A unit: the transcripts are read whole, then cut into shards of dialogues."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from model.dialogue import Rejected, Utterance
+from model.errors import CorpusError
+from tasks.corpora import demo, emorynlp, meld
+from tasks.stage import Context, Progress, Rows, Stage, StageSettings
+
+TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts}
+READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
+
+
+class IngestSettings(StageSettings):
+    """Which corpus, and how much of it."""
+
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos"})
+
+    corpus: Literal["demo", "meld", "emorynlp"] = "demo"
+    """The corpus. "demo" is drawn on the spot, the others are read from ``folder``."""
+
+    folder: Path | None = None
+    """Where the corpus's CSV transcripts lie. Moving them changes nothing; other bytes in them make a new result."""
+
+    videos: Path | None = None
+    """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test); text only
+    without it."""
+
+    dialogues: dict[Literal["train", "dev", "test"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """How many dialogues of a split to use, drawn by ``seed``; all of them where a split is not named. A larger
+    number keeps the dialogues of a smaller one."""
+
+    seed: int = 0
+    """Draws the subset of dialogues, and the demo's pictures and voices."""
+
+    shard_utterances: int = Field(default=128, ge=1)
+    """Most utterances in a shard, where dialogues allow it."""
+
+    @model_validator(mode="after")
+    def _folders_fit_the_corpus(self) -> Self:
+        if self.corpus == "demo" and (self.folder or self.videos):
+            raise ValueError('corpus "demo" is drawn on the spot: leave out folder and videos')
+        if self.corpus != "demo" and self.folder is None:
+            raise ValueError(f'corpus "{self.corpus}" needs folder: where its CSV files lie')
+        if self.corpus == "emorynlp" and self.videos:
+            raise ValueError('corpus "emorynlp" has no videos: leave out videos')
+        return self
+
+
+def run(rows: Rows, settings: IngestSettings, context: Context) -> Iterator[Utterance | Rejected]:  # noqa: ARG001
+    """Every utterance of the chosen dialogues, split by split and in order of turn; ``turn`` has no gaps.
+
+    Empty lines, repeated ids and whatever the corpus's reader refuses are Rejected. Raises CorpusError where
+    files are missing or of another form.
+    """
+    found = list(_read(settings, context.cache, context.progress))
+    names = {_dialogue(row.utterance_id) for row in found if isinstance(row, Utterance)}
+    left_out = names - _choose(names, settings)
+    yield from _check(row for row in found if _dialogue(row.utterance_id) not in left_out)
+
+
+def identity(settings: IngestSettings) -> Mapping[str, str]:
+    """What else decides the utterances: the transcripts' bytes, or the script and the code that draws the demo."""
+    if settings.corpus == "demo":
+        from tasks.demo.render import source_digest
+
+        return {"demo": source_digest(), "videos": "yes"}
+    paths = TRANSCRIPTS[settings.corpus](_folder(settings))
+    digests = {path.name: _sha256(path) for path in paths.values()}
+    return {**digests, "videos": "yes" if settings.videos else "no"}
+
+
+def videos_root(settings: IngestSettings, cache: Path, identity: Mapping[str, str]) -> Path | None:
+    """The folder that ``Utterance.video`` is relative to; None for text only.
+
+    ``identity`` is the one that the run was recorded with: another version of the program draws another folder.
+    """
+    if settings.corpus == "demo":
+        return _demo_folder(settings, cache, identity["demo"])
+    return settings.videos.expanduser() if settings.videos else None
+
+
+def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable[Utterance | Rejected]:
+    if settings.corpus == "demo":
+        return _draw_demo(settings, cache, progress)
+    videos = videos_root(settings, cache, {})
+    if videos and not videos.is_dir():
+        raise CorpusError(f"ingest.videos: {videos} is not a folder; correct it, or leave it out for text only")
+    return READERS[settings.corpus](_folder(settings), videos)
+
+
+def _draw_demo(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable[Utterance | Rejected]:
+    from tasks.demo.render import render_corpus, source_digest
+    from tasks.demo.script import load_script
+
+    names = {f"demo/{dialogue.split}/{dialogue.dialogue_id}" for dialogue in load_script()}
+    chosen = [name.removeprefix("demo/") for name in _choose(names, settings)]
+    folder = _demo_folder(settings, cache, source_digest())
+    render_corpus(
+        folder,
+        seed=settings.seed,
+        dialogues=chosen,
+        progress=lambda done, total: progress(done, total, "clips drawn"),
+    )
+    return demo.read(folder)
+
+
+def _choose(names: Iterable[str], settings: IngestSettings) -> set[str]:
+    """The dialogues to use of those named ``corpus/split/dialogue``: the first n of each split in a seeded order."""
+    ordered: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: hashlib.sha256(f"{settings.seed}/{name}".encode()).digest()):
+        ordered.setdefault(name.split("/")[1], []).append(name)
+    limits = {str(split): limit for split, limit in settings.dialogues.items()}
+    return {name for split, listed in ordered.items() for name in listed[: limits.get(split)]}
+
+
+def _check(rows: Iterable[Utterance | Rejected]) -> Iterator[Utterance | Rejected]:
+    """Refuses empty lines and ids that were there before, and counts the turns of what stays."""
+    seen: set[str] = set()
+    turns: dict[str, int] = {}
+    for row in rows:
+        if isinstance(row, Rejected):
+            yield row
+        elif row.utterance_id in seen:
+            yield _rejected(row, "duplicate_id", "another line before it has this id; give each line its own")
+        elif not row.text.strip():
+            yield _rejected(row, "empty_text", "the line has no text; correct the transcript")
+        else:
+            dialogue = _dialogue(row.utterance_id)
+            turn = turns[dialogue] = turns.get(dialogue, -1) + 1
+            yield replace(row, turn=turn)
+        seen.add(row.utterance_id)
+
+
+def _rejected(row: Utterance, reason: str, detail: str) -> Rejected:
+    return Rejected(row.utterance_id, "ingest", reason, detail)
+
+
+def _dialogue(utterance_id: str) -> str:
+    """``corpus/split/dialogue``: dialogue ids alone repeat from split to split."""
+    return utterance_id.rsplit("/", 1)[0]
+
+
+def _folder(settings: IngestSettings) -> Path:
+    return (settings.folder or Path()).expanduser()
+
+
+def _demo_folder(settings: IngestSettings, cache: Path, source: str) -> Path:
+    key = f"{source} {settings.seed} {sorted(settings.dialogues.items())}"
+    return cache / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CorpusError(f"ingest.folder: {path} cannot be read ({error.strerror}); correct the folder") from error
+
+
+STAGE = Stage(
+    name="ingest",
+    version=1,
+    writes="utterances",
+    row=Utterance,
+    settings=IngestSettings,
+    run=run,
+    unit=True,
+    identity=identity,
+)

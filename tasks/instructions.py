@@ -1,0 +1,127 @@
+"""instructions: one prompt with its answer per utterance, cut to length exactly, for training and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from model import prompt, weights
+from model.dialogue import Caption, Instruction, Rejected, Utterance
+from model.emotions import answer
+from model.errors import WeightsError
+from model.fitting import Fitter, Unfit
+from tasks.stage import Context, Rows, Stage, StageSettings
+
+_tokenizing = Lock()  # a fast tokenizer cannot be used by two threads at once
+
+
+class InstructionsSettings(StageSettings):
+    """How a line of dialogue is put to the language model."""
+
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"model"})  # the tokenizer's identity is in the key
+
+    preset: prompt.Preset = "sound"
+    """"sound": short and clean, in the model's chat form. "paper": the released template, which has no place for a
+    description. "paper-video": the same with a video section."""
+
+    context: int = Field(default=2, ge=0, le=100)
+    """Lines shown before the one to label; the paper found two the best."""
+
+    speaker: prompt.Speaker = "name"
+    """"name", "role" (A, B, … by order of appearance) or "off" (the paper's choice)."""
+
+    description: bool = True
+    """Use the caption of the utterance's video, where there is one."""
+
+    max_tokens: int = Field(default=512, ge=32, le=131_072)
+    """Longest prompt with its answer, in tokens. What does not fit loses context, oldest first, then the end of the
+    description; the line to label and the answer are never cut."""
+
+    model: str = weights.DEFAULT
+    """The language model whose tokenizer counts and whose chat template is used; the same as finetune.model."""
+
+    def described(self) -> bool:
+        return self.description and self.preset != "paper"
+
+    def variant(self) -> str:
+        """A short name of these settings: ``sound-c2-name-desc``."""
+        return f"{self.preset}-c{self.context}-{self.speaker}-{'desc' if self.described() else 'nodesc'}"
+
+
+def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterator[Instruction | Rejected]:
+    """An Instruction or a Rejected for each utterance, in their order.
+
+    Context is the lines before it in its own dialogue. Without any captions the prompts are text only.
+    """
+    utterances: Sequence[Utterance] = rows["utterances"]
+    if not utterances:
+        return
+    captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
+    tokenizer = _load(weights.resolve(settings.model, context.cache))
+    fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens)
+    dialogues: dict[str, list[Utterance]] = {}
+    for done, utterance in enumerate(utterances, 1):
+        before = dialogues.setdefault(utterance.utterance_id.rsplit("/", 1)[0], [])
+        shown = before[-settings.context :] if settings.context else []
+        yield _write(fitter, utterance, shown, captions.get(utterance.utterance_id), settings.variant())
+        before.append(utterance)
+        if done % 64 == 0 or done == len(utterances):
+            context.progress(done, len(utterances), "prompts")
+
+
+def identity(settings: InstructionsSettings) -> Mapping[str, str]:
+    """What else decides the prompts: their text in model/prompt.py, the tokenizer and its chat template."""
+    return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model)}
+
+
+def _write(
+    fitter: Fitter, utterance: Utterance, before: Sequence[Utterance], caption: Caption | None, variant: str
+) -> Instruction | Rejected:
+    try:
+        with _tokenizing:
+            fitted = fitter.fit(utterance, before, caption.text if caption else "")
+    except Unfit as fault:
+        return Rejected(utterance.utterance_id, "instructions", fault.reason, str(fault))
+    return Instruction(
+        utterance_id=utterance.utterance_id,
+        variant=variant,
+        messages=fitted.prompt.messages,
+        prompt=fitted.prompt.text,
+        answer=answer(utterance.corpus, utterance.emotion),
+        n_prompt_tokens=fitted.n_tokens,
+        context_ids=tuple(line.utterance_id for line in fitted.context),
+        caption_key=_caption_key(caption) if caption and fitted.words else None,
+        cuts=fitted.cuts,
+    )
+
+
+def _caption_key(caption: Caption) -> str:
+    return f"{caption.model}@{caption.revision}/{caption.prompt_id}"
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{folder}: its tokenizer cannot be loaded: {reason}; fetch the model again") from error
+
+
+STAGE = Stage(
+    name="instructions",
+    version=1,
+    reads=("utterances", "captions"),
+    writes="instructions",
+    row=Instruction,
+    settings=InstructionsSettings,
+    run=run,
+    identity=identity,
+)

@@ -1,0 +1,171 @@
+"""report: one HTML file that shows a run: scores, figures, examples, rejected rows and how it was made.
+
+The page holds no script and loads nothing; every text in it is escaped. Same rows, same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from model.dialogue import Prediction, Rejected, ReportFile, TrainingStep, Utterance, split_of
+from storage.atomic import replacing
+from tasks.report_examples import examples
+from tasks.report_figures import figures
+from tasks.report_scores import TITLES, Scores
+from tasks.report_words import is_off, lead, notes, percent, settings_of
+from tasks.stage import Context, Rows, Stage, StageSettings
+
+ORDER = ("ingest", "keyframes", "captions", "instructions", "finetune", "evaluate", "score", "report")
+"""The pipeline's stages as the page lists them (tasks/stages.py imports this module, so it cannot be asked)."""
+
+_MAX_GROUPS, _MAX_DETAILS = 30, 3
+
+
+class ReportSettings(StageSettings):
+    """What the report shows."""
+
+    examples: int = Field(default=8, ge=0, le=100)
+    """Lines shown with their keyframes, caption and prediction: half of them right, half wrong."""
+
+
+def run(rows: Rows, settings: ReportSettings, context: Context) -> Iterator[ReportFile]:
+    """Writes ``index.html`` into ``context.folder`` and yields it. Whatever table is empty is left out and said so."""
+    context.progress(0, 1, "report")
+    page = render(rows, settings, context.about).encode()
+    with replacing(context.folder / "index.html") as temporary:
+        temporary.write_bytes(page)
+    context.progress(1, 1, "report")
+    yield ReportFile("index.html", len(page), hashlib.sha256(page).hexdigest())
+
+
+def render(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> str:
+    """The page of these rows. ``about`` is the run's record; what it lacks is not shown."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, number="{:,}".format, clip=_clip)
+    return environment.get_template("report.html.jinja").render(_page(rows, settings, about))
+
+
+def _page(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> dict[str, Any]:
+    utterances: Sequence[Utterance] = rows.get("utterances", ())
+    steps: Sequence[TrainingStep] = rows.get("training_log", ())
+    predictions: Sequence[Prediction] = rows.get("predictions", ())
+    corpus = utterances[0].corpus if utterances else None
+    scores = Scores(rows.get("metrics", ()), corpus)
+    subject = scores.subject()
+    system = subject.system if subject else "tuned" if any(row.system == "tuned" for row in predictions) else "untuned"
+    shown = [row for row in predictions if row.system == system and split_of(row.utterance_id) == scores.split]
+    stages = _stages(about)
+    return {
+        "about": about,
+        "facts": _facts(utterances, about),
+        "lead": lead(scores),
+        "notes": notes(about, utterances, steps, scores),
+        "split": scores.split,
+        "systems": scores.systems(),
+        "subject": subject,
+        "system_title": TITLES.get(system, system),
+        "examples": examples(rows, shown, settings.examples),
+        "figures": figures(scores, steps),
+        "rejects": _rejects(rows.get("rejects", ()), [stage["name"] for stage in stages]),
+        "stages": stages,
+        "versions": _versions(about),
+    }
+
+
+def _facts(utterances: Sequence[Utterance], about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the run is about, as (term, value)."""
+    facts = []
+    if utterances:
+        splits = {split: [line for line in utterances if line.split == split] for split in ("train", "dev", "test")}
+        counts = [
+            f"{split} {len(lines):,} lines in {len({line.dialogue_id for line in lines}):,} dialogues"
+            for split, lines in splits.items()
+            if lines
+        ]
+        facts.append(("Corpus", f"{utterances[0].corpus}: {'; '.join(counts)}"))
+    if model := settings_of(about, "finetune").get("model") or settings_of(about, "evaluate").get("model"):
+        facts.append(("Language model", str(model)))
+    if (captioner := settings_of(about, "captions").get("model")) and not is_off(about, "captions"):
+        facts.append(("Captioner", str(captioner)))
+    return facts
+
+
+def _rejects(rejects: Sequence[Rejected], order: Sequence[str]) -> dict[str, Any]:
+    """Rejected rows by stage and reason, each kind with its count and its first few."""
+    kinds: dict[tuple[str, str], list[Rejected]] = {}
+    for row in rejects:
+        kinds.setdefault((row.stage, row.reason), []).append(row)
+    place = {name: number for number, name in enumerate(order)}
+    ordered = sorted(kinds, key=lambda kind: (place.get(kind[0], len(place)), -len(kinds[kind]), kind))
+    groups = [
+        {"stage": stage, "reason": reason, "count": len(found), "first": found[:_MAX_DETAILS]}
+        for stage, reason in ordered[:_MAX_GROUPS]
+        if (found := kinds[stage, reason])
+    ]
+    return {"total": len(rejects), "groups": groups, "more": len(ordered) - len(groups)}
+
+
+def _stages(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The run's stages in the pipeline's order: key, the keys it was made from, settings; all as text."""
+    record: Mapping[str, Any] = about.get("stages", {})  # from a file its names are in the order of the alphabet
+    names = [*(name for name in ORDER if name in record), *sorted(record.keys() - set(ORDER))]
+    return [
+        {
+            "name": name,
+            "key": record[name].get("key"),
+            "upstream": sorted((record[name].get("upstream") or {}).items(), key=lambda item: names.index(item[0])),
+            "settings": [(key, _written(value)) for key, value in sorted(settings_of(about, name).items())],
+        }
+        for name in names
+    ]
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _versions(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    machine: Mapping[str, Any] = about.get("machine", {})
+    python = [("python", machine["python"])] if "python" in machine else []
+    return [*python, *sorted(machine.get("versions", {}).items())]
+
+
+def _visible(value: Any) -> Any:
+    """Text without characters that show nothing or turn the text around; Markup and numbers as they are."""
+    if type(value) is not str:
+        return value
+    return "".join(char for char in value if char in "\n\u200d" or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+STAGE = Stage(
+    name="report",
+    version=1,
+    reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
+    writes="reports",
+    row=ReportFile,
+    settings=ReportSettings,
+    run=run,
+    unit=True,
+)

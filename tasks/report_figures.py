@@ -1,0 +1,106 @@
+"""The report's figures and the numbers behind each, for readers who cannot see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from model.dialogue import TrainingStep
+from tasks import charts
+from tasks.report_scores import TITLES, ClassScores, Scores
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_BASELINE = "tfidf_lr"
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """F1 a label: the figure, the subject's scores, and the baseline's F1 by label (empty without one)."""
+
+    svg: Markup
+    own: list[ClassScores]
+    baseline: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """The figure and its ``counts[gold][predicted]``."""
+
+    svg: Markup
+    gold: list[str]
+    predicted: list[str]
+    counts: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The figure, the last step, and the step with the lowest dev loss (None where dev was never scored)."""
+
+    svg: Markup
+    last: TrainingStep
+    best: TrainingStep | None
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Each figure of the page, None where there is nothing to draw."""
+
+    classes: Classes | None
+    confusion: Confusion | None
+    training: Training | None
+
+
+def figures(scores: Scores, steps: Sequence[TrainingStep]) -> Figures:
+    """The figures of a run's scores and training log."""
+    return Figures(_classes(scores), _confusion(scores), _training(steps))
+
+
+def _classes(scores: Scores) -> Classes | None:
+    from markupsafe import Markup
+
+    subject = scores.subject()
+    own = scores.classes(subject.system) if subject else []
+    if not subject or not own:
+        return None
+    baseline = {item.label: item.f1 for item in scores.classes(_BASELINE)}
+    series = {subject.title: [item.f1 for item in own]}
+    if baseline:
+        series[TITLES[_BASELINE]] = [baseline.get(item.label, 0.0) for item in own]
+    alt = f"F1 of each of {len(own)} labels as bars: {' and '.join(series)}; the numbers are in the table that follows"
+    drawn = charts.class_f1([item.label for item in own], series, [item.support for item in own], alt)
+    return Classes(Markup(drawn), own, baseline)
+
+
+def _confusion(scores: Scores) -> Confusion | None:
+    from markupsafe import Markup
+
+    subject = scores.subject()
+    gold, predicted, counts = scores.confusion(subject.system) if subject else ([], [], [])
+    if not counts:
+        return None
+    hits = sum(line[place] for place, line in enumerate(counts))
+    alt = (
+        f"Confusion matrix, gold labels down and predicted ones across: {hits} of {sum(map(sum, counts))} lines on its "
+        "diagonal; the numbers are in the table that follows"
+    )
+    return Confusion(Markup(charts.confusion(counts, gold, predicted, alt)), gold, predicted, counts)
+
+
+def _training(steps: Sequence[TrainingStep]) -> Training | None:
+    from markupsafe import Markup
+
+    if not steps:
+        return None
+    scored = [
+        (step.dev_loss, step.step, step) for step in steps if step.dev_loss is not None and isfinite(step.dev_loss)
+    ]
+    best = min(scored, key=lambda item: item[:2])[2] if scored else None
+    alt = f"Training loss over {steps[-1].step} steps, from {steps[0].loss:.2f} to {steps[-1].loss:.2f}"
+    if best:
+        alt += f"; lowest dev loss {best.dev_loss:.2f} at step {best.step}"
+    return Training(Markup(charts.training_curve(steps, alt)), steps[-1], best, sum(step.tokens for step in steps))

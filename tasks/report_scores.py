@@ -1,0 +1,128 @@
+"""The report's scores: metric rows as tables a person reads, with what chance alone would make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+
+from model.dialogue import Metric
+from model.emotions import UNIFIED
+
+TITLES = {
+    "tuned": "Tuned (LoRA)",
+    "untuned": "Untuned",
+    "tfidf_lr": "TF-IDF + logistic regression",
+    "majority": "Commonest label",
+}
+"""How systems are called, in the order in which they are shown; a system of another name is shown last."""
+
+NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemScores:
+    """One system's scores over all labels: shares in 0..1, None where unknown; ``n`` lines were scored.
+
+    ``low`` and ``high`` bound the accuracy's 95 % interval.
+    """
+
+    system: str
+    title: str
+    n: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    weighted_f1: float | None
+    macro_f1: float | None
+    unparsed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """One label's scores (0 to 1) by one system; ``support`` counts its gold lines."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Scores:
+    """The metrics of one split: test where it was scored, else dev, else whichever there is."""
+
+    def __init__(self, metrics: Sequence[Metric], corpus: str | None) -> None:
+        splits = sorted({row.split for row in metrics}, key=lambda split: ({"test": 0, "dev": 1}.get(split, 2), split))
+        self.split = splits[0] if splits else "test"
+        # NaN and infinity are no scores
+        self._rows = [row for row in metrics if row.split == self.split and isfinite(row.value)]
+        self._corpus = corpus
+
+    def systems(self) -> list[SystemScores]:
+        """Every system's scores, in the order of ``TITLES``."""
+        names = {row.system for row in self._rows}
+        return [self._overall(name) for name in sorted(names, key=lambda name: (_place(TITLES, name), name))]
+
+    def subject(self) -> SystemScores | None:
+        """The system that the report is about: the tuned model, or the untuned one where none was tuned."""
+        found = {item.system: item for item in self.systems()}
+        return found.get("tuned") or found.get("untuned")
+
+    def classes(self, system: str) -> list[ClassScores]:
+        """A system's scores for every label that occurs as gold."""
+        found: dict[str, dict[str, float]] = {}
+        for row in self._rows:
+            if row.system == system and row.label is not None and row.metric != "confusion":
+                found.setdefault(row.label, {})[row.metric] = row.value
+        return [
+            ClassScores(label, of.get("precision", 0.0), of.get("recall", 0.0), of["f1"], support)
+            for label in self._ordered(set(found))
+            if "f1" in (of := found[label]) and (support := round(of.get("support", 0)))
+        ]
+
+    def confusion(self, system: str) -> tuple[list[str], list[str], list[list[int]]]:
+        """(gold labels, predicted ones, counts[gold][predicted]); answers that did not parse are the last column."""
+        cells = {
+            (row.label, row.predicted): round(row.value)
+            for row in self._rows
+            if row.system == system and row.metric == "confusion" and row.label is not None and row.value > 0
+        }
+        labels = self._ordered({name for pair in cells for name in pair if name is not None})
+        columns: list[str | None] = [*labels, *([None] if any(side is None for _, side in cells) else [])]
+        counts = [[cells.get((gold, side), 0) for side in columns] for gold in labels]
+        return labels, [side or NO_ANSWER for side in columns], counts
+
+    def _overall(self, system: str) -> SystemScores:
+        found = {row.metric: row.value for row in self._rows if row.system == system and row.label is None}
+        n = round(found.get("support", sum(item.support for item in self.classes(system))))
+        accuracy = found.get("accuracy")
+        low, high = (None, None) if accuracy is None or not n else interval(accuracy, n)
+        unparsed = found.get("unparsed")
+        return SystemScores(
+            system=system,
+            title=TITLES.get(system, system),
+            n=n,
+            accuracy=accuracy,
+            low=low,
+            high=high,
+            weighted_f1=found.get("weighted_f1"),
+            macro_f1=found.get("macro_f1"),
+            unparsed=None if unparsed is None else round(unparsed),
+        )
+
+    def _ordered(self, labels: set[str]) -> list[str]:
+        known = UNIFIED.get(self._corpus or "", {})
+        return sorted(labels, key=lambda label: (_place(known, label), label))
+
+
+def interval(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share (0 to 1) seen in ``n`` independent draws (Wilson's, sound for small n too)."""
+    z = 1.959964
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _place(names: dict[str, str], name: str) -> int:
+    return list(names).index(name) if name in names else len(names)

@@ -1,0 +1,111 @@
+"""The report's sentences: what a reader must know before believing a score, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from model.dialogue import TrainingStep, Utterance
+from tasks.report_scores import Scores, SystemScores
+
+_COARSE = 0.05
+"""An interval wider than this to either side deserves a warning (that is about 400 lines)."""
+
+
+def percent(share: float | None) -> str:
+    """A share (0 to 1) as a percentage with one decimal, a dash where unknown."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def lead(scores: Scores) -> str:
+    """The result in two sentences; empty without scores."""
+    subject = scores.subject()
+    if subject is None or subject.accuracy is None:
+        return ""
+    name = "tuned model" if subject.system == "tuned" else "untuned model"
+    first = (
+        f"The {name} names the emotion of {percent(subject.accuracy)}\u00a0% of {subject.n:,} {scores.split} lines as "
+        f"the annotators did (95\u00a0% interval {percent(subject.low)} to {percent(subject.high)})."
+    )
+    others = [
+        f"{words} {percent(item.accuracy)}\u00a0%"
+        for item in scores.systems()
+        if item.accuracy is not None and (words := _OTHERS.get(item.system)) and item.system != subject.system
+    ]
+    return f"{first} For comparison: {', '.join(others)}." if others else first
+
+
+_OTHERS = {
+    "untuned": "the model before tuning",
+    "tfidf_lr": "TF-IDF with logistic regression",
+    "majority": "always the commonest label",
+}
+
+
+def notes(
+    about: Mapping[str, Any], utterances: Sequence[Utterance], steps: Sequence[TrainingStep], scores: Scores
+) -> list[str]:
+    """What limits the result: no video, a subset, a short training, few test lines."""
+    return [
+        *_input_notes(about, utterances),
+        *_training_notes(about, utterances, steps),
+        *_share_note(about),
+        *_score_notes(scores.subject(), scores.split, sum(line.split == scores.split for line in utterances)),
+    ]
+
+
+def settings_of(about: Mapping[str, Any], stage: str) -> Mapping[str, Any]:
+    """A stage's settings in the record of the run; empty where it has none."""
+    return about.get("stages", {}).get(stage, {}).get("settings") or {}
+
+
+def is_off(about: Mapping[str, Any], stage: str) -> bool:
+    """Whether the record says that a stage did not run."""
+    stages = about.get("stages", {})
+    return stage in stages and not stages[stage].get("key")
+
+
+def _input_notes(about: Mapping[str, Any], utterances: Sequence[Utterance]) -> Iterator[str]:
+    if utterances and not any(line.video for line in utterances):
+        yield "Text only: no video was given, captions off."
+    elif is_off(about, "captions"):
+        yield "Captions off: the model read the text alone."
+    elif _unused(settings_of(about, "instructions")):
+        yield "Captions were made, but the model did not get to read them (see the settings of instructions)."
+    if limits := settings_of(about, "ingest").get("dialogues"):
+        parts = [f"{count:,} of {split}" for split, count in sorted(limits.items())]
+        yield f"A declared subset of the corpus: at most {', '.join(parts)} dialogues."
+
+
+def _unused(instructions: Mapping[str, Any]) -> bool:
+    return instructions.get("description") is False or instructions.get("preset") == "paper"
+
+
+def _training_notes(
+    about: Mapping[str, Any], utterances: Sequence[Utterance], steps: Sequence[TrainingStep]
+) -> Iterator[str]:
+    if is_off(about, "finetune"):
+        yield "No model was tuned: finetune is off."
+        return
+    limit = settings_of(about, "finetune").get("max_examples")
+    total = sum(line.split == "train" for line in utterances)
+    if limit and limit < total:
+        yield f"Training used a declared subset: {limit:,} of {total:,} train lines."
+    if steps and steps[-1].epoch < 0.995:
+        yield f"Training stopped after {steps[-1].step:,} steps, {steps[-1].epoch:.2f} of one pass over its lines."
+
+
+def _share_note(about: Mapping[str, Any]) -> Iterator[str]:
+    share = settings_of(about, "evaluate").get("share", 1)
+    if share < 1:
+        yield f"A declared share of the test dialogues was scored: {percent(share)}\u00a0%."
+
+
+def _score_notes(subject: SystemScores | None, split: str, total: int) -> Iterator[str]:
+    if subject is None or not subject.n:
+        return
+    if subject.n < total:
+        yield f"{total - subject.n:,} of {total:,} {split} lines have no score."
+    if subject.low is not None and subject.high is not None and subject.high - subject.low > 2 * _COARSE:
+        half = round(50 * (subject.high - subject.low))
+        yield f"Few {split} lines: with n = {subject.n:,} an accuracy is uncertain by about {half} points either way."

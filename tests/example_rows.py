@@ -1,0 +1,76 @@
+"""One or two rows of every table, for tests of what stores them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.dialogue import (
+    Caption,
+    Instruction,
+    Keyframe,
+    Metric,
+    Prediction,
+    Rejected,
+    ReportFile,
+    TrainingStep,
+    Utterance,
+)
+
+FIRST, SECOND = "demo/train/kitchen/1", "demo/train/kitchen/2"
+
+ROWS: dict[str, list[Any]] = {
+    "utterances": [
+        Utterance(
+            FIRST,
+            "demo",
+            "train",
+            "kitchen",
+            0,
+            "1",
+            "Ana",
+            "Naïve “quotes” 🙂\n\x00",
+            "joy",
+            "positive",
+            "a.mp4",
+            0.5,
+            2.0,
+        ),
+        Utterance(SECOND, "demo", "train", "kitchen", 1, "2", "Ben", "", "anger"),
+    ],
+    "keyframes": [
+        Keyframe(FIRST, 0, 0.25, bytes(range(256)), 640, 480, 12.5, 0.0, 2, "novelty-1"),
+        Keyframe(FIRST, 1, 1.25, b"", 640, 480, 0.0, 255.0, None, "novelty-1"),
+    ],
+    "captions": [
+        Caption(FIRST, "Two people smile.", "demo", "abc", "facial-cues", 2, 5, ("smile", "happy"), 0.1),
+        Caption(SECOND, "A room.", "demo", "abc", "facial-cues", 1, 3, (), 0.1),
+    ],
+    "instructions": [
+        Instruction(
+            FIRST,
+            "video",
+            (("system", "Name the emotion."), ("user", "Ana: hi")),
+            "Name the emotion.\nAna: hi",
+            "joy",
+            7,
+            (),
+            "0123456789abcdef",
+            ("context:2", "description:14"),
+        ),
+        Instruction(SECOND, "text", (), "", "anger", 0, (FIRST,), None),
+    ],
+    "training_log": [
+        TrainingStep(1, 0.5, 2.0, 1e-3, 1.5, 100, 0.2),
+        TrainingStep(2, 1.0, 1.0, 5e-4, 0.5, 100, 0.2, 1.25, 0.5),
+    ],
+    "predictions": [
+        Prediction(FIRST, "tuned", "joy", "joy", {"joy": 0.75, "anger": 0.25}, "joy", 0.1),
+        Prediction(SECOND, "tuned", "anger", None, {}, "¯\\_(ツ)_/¯", 0.1),
+    ],
+    "metrics": [
+        Metric("test", "tuned", "accuracy", None, None, 0.5),
+        Metric("test", "tuned", "confusion", "anger", "joy", 1.0),
+    ],
+    "reports": [ReportFile("index.html", 12, "ab" * 32)],
+    "rejects": [Rejected(SECOND, "captions", "no_frames", "the video has no frames")],
+}

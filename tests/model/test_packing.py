@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model import lora, packing
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+HEAD = "<|im_start|>system\nName the emotion.<|im_end|>\n<|im_start|>user\n"
+PROMPTS = [
+    f"{HEAD}{line}<|im_end|>\n<|im_start|>assistant\n" for line in ("Ross: No!", "Joey: How are you, dear?", "Hm")
+]
+ANSWERS = ["neutral", "joy", "sadness", "x"]
+
+
+@pytest.fixture(params=["tiny_model", "tiny_qwen2"])
+def loaded(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    base, tokenizer = lora.load(request.getfixturevalue(request.param), device="cpu")
+    model = lora.attach(base, lora.LoraOptions(dropout=0.0), "tiny")
+    torch.manual_seed(5)
+    for _, parameter in lora.trainable(model):  # an adapter's second factor starts at zero and hides gradients
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model, tokenizer
+
+
+def gradients(model: Any, items: list[packing.Item], share: bool) -> tuple[float, list[Any]]:
+    model.zero_grad()
+    loss = -packing.answer_log_probs(model, items, share=share).sum()
+    loss.backward()
+    return float(loss.detach()), [parameter.grad.clone() for _, parameter in lora.trainable(model)]
+
+
+def hf_loss(model: Any, items: list[packing.Item]) -> float:
+    """The model's own loss, row by row."""
+    total = 0.0
+    for item in items:
+        (answer,) = item.answers
+        labels = [-100] * len(item.prompt) + list(answer)
+        found = model(input_ids=torch.tensor([item.prompt + answer]), labels=torch.tensor([labels]))
+        total += float(found.loss.detach()) * len(answer)
+    return total
+
+
+def test_loss_and_gradients_are_the_models_own(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    items = [packing.encode(tokenizer, text, [answer]) for text, answer in zip(PROMPTS, ANSWERS, strict=False)]
+    assert packing.common_prefix(items) > 10
+    shared, shared_grads = gradients(model, items, share=True)
+    plain, plain_grads = gradients(model, items, share=False)
+    assert shared == pytest.approx(hf_loss(model, items), rel=1e-5)
+    assert shared == pytest.approx(plain, rel=1e-5)
+    for ours, theirs in zip(shared_grads, plain_grads, strict=True):
+        assert float(theirs.norm()) > 0
+        assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
+
+
+def test_branches_of_several_labels_do_not_see_one_another(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    items = [packing.encode(tokenizer, text, ANSWERS) for text in PROMPTS]
+    assert len({len(answer) for answer in items[0].answers}) > 1
+    with torch.no_grad():
+        together = packing.answer_log_probs(model, items)
+        alone = [
+            packing.answer_log_probs(model, [packing.Item(item.prompt, (answer,))], share=False)
+            for item in items
+            for answer in item.answers
+        ]
+    assert torch.allclose(together, torch.cat(alone), rtol=1e-5, atol=1e-5)
+
+
+def test_rows_without_a_common_prefix_and_of_one_token(loaded: tuple[Any, Any]) -> None:
+    model, _ = loaded
+    items = [packing.Item((5,), ((7, 8), (9,))), packing.Item((6, 4, 3), ((7,), (8,))), packing.Item((5, 5), ((2,),))]
+    assert packing.common_prefix(items) == 0
+    with torch.no_grad():
+        assert torch.allclose(
+            packing.answer_log_probs(model, items),
+            packing.answer_log_probs(model, items, share=False),
+            rtol=1e-5,
+            atol=1e-5,
+        )
+
+
+def test_prefix_leaves_a_token_of_every_prompt() -> None:
+    items = [packing.Item((1, 2, 3), ((9,),)), packing.Item((1, 2, 3, 4), ((9,),))]
+    assert packing.common_prefix(items) == 2
+    assert packing.common_prefix(items[:1] * 2) == 2
+    assert packing.common_prefix([packing.Item((1,), ((9,),))]) == 0
+
+
+def test_supported_is_found_out_by_trying(loaded: tuple[Any, Any]) -> None:
+    model, _ = loaded
+    assert packing.supported(model)
+
+
+def test_a_model_that_ignores_the_mask_is_not_supported(tiny_model: Path) -> None:
+    model, _ = lora.load(tiny_model, device="cpu")
+    for name, parameter in model.named_parameters():
+        if "embed" not in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    assert packing.supported(model)
+    forward = model.forward
+    model.forward = lambda **given: forward(**{**given, "attention_mask": None})
+    assert not packing.supported(model)
+
+
+def test_a_window_shorter_than_the_rows_is_computed_plainly(tiny_model: Path, monkeypatch: Any) -> None:
+    model, _ = lora.load(tiny_model, device="cpu")
+    items = [packing.Item((1, 2, 3, 4), ((9,),)), packing.Item((1, 2, 5), ((9, 3),))]
+    monkeypatch.setattr(packing, "_shared", None)
+    model.config.sliding_window = 4
+    with torch.no_grad():
+        assert packing.answer_log_probs(model, items).shape == (2,)
+
+
+def test_encode_puts_the_begin_token_first_where_the_tokenizer_does(tiny_model: Path) -> None:
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    end = tokenizer.eos_token_id
+    plain = packing.encode(tokenizer, "Hi", ["joy"])
+    assert plain.prompt == tuple(tokenizer("Hi").input_ids)
+    assert plain.answers[0] == (*tokenizer("joy").input_ids, end)
+    begin = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", begin)]
+    )
+    assert packing.encode(tokenizer, "Hi", ["joy"]).prompt == (begin, *plain.prompt)
+    assert packing.encode(tokenizer, "<|im_start|>Hi", ["joy"]).prompt == (begin, *plain.prompt)
+    assert packing.encode(tokenizer, "Hi", ["joy"]).answers == plain.answers

@@ -1,0 +1,120 @@
+"""The whole pipeline on a slice of the demo corpus, as a person runs it: through Prefect, again, changed, damaged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pipeline_runs import dialoguellm, tables, write_config
+
+
+@dataclass(frozen=True)
+class Finished:
+    home: Path
+    workspace: Path
+    config: str
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Finished:
+    """A run of the small configuration through Prefect's own ephemeral server."""
+    folder = tmp_path_factory.mktemp("finished")
+    workspace = folder / "workspace"
+    config = str(write_config(folder, tiny_model, workspace))
+    dialoguellm(folder / "home", "run", config)
+    return Finished(folder / "home", workspace, config)
+
+
+def plan(finished: Finished, *options: str) -> dict[str, dict[str, object]]:
+    rows = json.loads(dialoguellm(finished.home, "plan", finished.config, "--json", *options))
+    return {row["stage"]: row for row in rows}
+
+
+def sql(finished: Finished, query: str) -> list[dict[str, object]]:
+    found = json.loads(dialoguellm(finished.home, "sql", query, "-w", str(finished.workspace), "--json"))
+    assert isinstance(found, list)
+    return found
+
+
+def test_every_stage_left_its_table(finished: Finished) -> None:
+    found = tables(finished.workspace)
+    utterances = {row["utterance_id"] for row in found["utterances"]}
+    assert len(utterances) > 20
+    assert {row["utterance_id"] for row in found["keyframes"]} == utterances
+    assert {row["utterance_id"] for row in found["captions"]} == utterances
+    assert {row["utterance_id"] for row in found["instructions"]} == utterances
+    test = {name for name in utterances if "/test/" in name}
+    assert {row["utterance_id"] for row in found["predictions"]} == test
+    assert found["training_log"]
+    assert {row["system"] for row in found["metrics"]} == {"tuned", "untuned", "majority", "tfidf_lr"}
+
+
+def test_the_database_answers(finished: Finished) -> None:
+    scores = sql(finished, "SELECT system, utterances, accuracy, weighted_f1 FROM scores")
+    assert {row["system"] for row in scores} == {"tuned", "untuned", "majority", "tfidf_lr"}
+    lineage = sql(finished, "SELECT * FROM lineage LIMIT 1")[0]
+    for column in ("adapter_key", "captions_key", "keyframes_key", "ingest_key", "caption", "prompt", "frame_times_s"):
+        assert lineage[column]
+    reads = sql(finished, "SELECT adapter_key FROM test_reads")
+    assert {row["adapter_key"] for row in reads} == {lineage["adapter_key"]}
+
+
+def test_the_report_is_there_and_whole(finished: Finished) -> None:
+    page = Path(dialoguellm(finished.home, "report", "small", "-w", str(finished.workspace)).strip())
+    text = page.read_text()
+    assert text.rstrip().endswith("</html>")
+    assert "<script" not in text
+
+
+def test_a_second_run_has_nothing_to_do(finished: Finished) -> None:
+    assert sum(row["pending"] for row in plan(finished).values()) == 0
+    assert "0 shards done" in dialoguellm(finished.home, "run", finished.config, "--direct")
+
+
+def test_a_deleted_shard_is_done_again_alone(finished: Finished) -> None:
+    before = tables(finished.workspace)
+    key = plan(finished)["captions"]["key"]
+    (finished.workspace / "lake" / "captions" / str(key) / "part-00001.parquet").unlink()
+    pending = {name: row["reason"] for name, row in plan(finished).items() if row["pending"]}
+    assert pending == {"captions": "1 corrupt"}
+    rerun = ("rerun", "small", "--stage", "captions", "-w", str(finished.workspace), "--direct")
+    assert "1 shards done" in dialoguellm(finished.home, *rerun)
+    assert tables(finished.workspace) == before
+
+
+def test_a_changed_prompt_is_planned_beside_the_old_captions(finished: Finished) -> None:
+    found = plan(finished, "--set", "captions.prompt=facial-cues")
+    assert found["keyframes"]["pending"] == 0
+    assert "changed" in str(found["captions"]["reason"])
+    assert "prompt: 'describe' → 'facial-cues'" in str(found["captions"]["detail"])
+    assert "stale" in str(found["instructions"]["reason"])
+    dialoguellm(
+        finished.home, "run", finished.config, "--direct", "--until", "captions", "--set", "captions.prompt=facial-cues"
+    )
+    both = sql(finished, "SELECT stage_key, count(*) AS n FROM captions GROUP BY ALL")
+    assert len(both) == 2
+    assert both[0]["n"] == both[1]["n"]
+
+
+def test_a_missing_video_becomes_a_reject(finished: Finished, tmp_path: Path, tiny_model: Path) -> None:
+    import shutil
+
+    workspace = tmp_path / "workspace"
+    shutil.copytree(finished.workspace / "cache", workspace / "cache")
+    (workspace / "workspace.json").write_text('{"format": 1}')
+    missing = min(workspace.glob("cache/**/test/*.mp4"))
+    config = write_config(tmp_path, tiny_model, workspace)
+    dialoguellm(finished.home, "run", str(config), "--direct", "--until", "ingest")
+    missing.unlink()
+    dialoguellm(finished.home, "run", str(config), "--direct", "--until", "keyframes")
+    found = json.loads(dialoguellm(finished.home, "rejects", "small", "-w", str(workspace), "--json"))
+    assert [(row["stage"], row["reason"]) for row in found] == [("keyframes", "missing_video")]
+
+
+def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
+    queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in ("runs", "stages", "shards", "predictions", "metrics")]
+    before = [sql(finished, query) for query in queries]
+    dialoguellm(finished.home, "warehouse", "rebuild", "-w", str(finished.workspace))
+    assert [sql(finished, query) for query in queries] == before
