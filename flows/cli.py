@@ -25,6 +25,7 @@ app = typer.Typer(
 run_commands.register(app)
 read_commands.register(app)
 
+INTERRUPTED = 130
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -34,8 +35,10 @@ def main() -> None:
         app()
     except DialogueError as error:
         _stop(str(error), _exit_code(error))
-    except KeyboardInterrupt:
-        _stop("interrupted: the same command goes on where it stopped", 130)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:  # typer turns the former into the latter
+            raise
+        _stop("interrupted: the same command goes on where it stopped", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

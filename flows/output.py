@@ -64,8 +64,8 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *,
         sys.stdout.write("\n")
     elif form is Format.csv:
         writer = csv.writer(sys.stdout)
-        writer.writerow(columns)
-        writer.writerows(map(_harmless, rows) if sys.stdout.isatty() else rows)
+        lines = [columns, *rows]
+        writer.writerows(map(_harmless, lines) if sys.stdout.isatty() else lines)
     else:
         _table(columns, rows, title)
 

@@ -20,7 +20,7 @@ from storage.layout import open_workspace
 from tasks.drive import Outcome, Selection, drive
 from tasks.plan import Run, load
 
-RUNNER = ThreadPoolTaskRunner[Any](max_workers=1)
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
 """One shard at a time: a stage uses the machine's cores itself."""
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from model.errors import SettingsError
 from storage import ledger
 from storage.layout import at, open_workspace
+from tasks.ingest import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import StageSettings
 from tasks.stages import BY_NAME, STAGES
@@ -66,6 +67,15 @@ def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]
             faults.extend(_explain(stage.name, stage.settings, item) for item in error.errors())
     if faults:
         raise SettingsError(f"{source} has {len(faults)} faults:\n  " + "\n  ".join(faults))
+    return _text_only(settings)
+
+
+def _text_only(settings: dict[str, StageSettings]) -> dict[str, StageSettings]:
+    """A corpus without videos has no keyframes and no captions; the report says so."""
+    corpus = settings["ingest"]
+    if isinstance(corpus, IngestSettings) and not corpus.has_videos():
+        for name in ("keyframes", "captions"):
+            settings[name] = settings[name].model_copy(update={"enabled": False})
     return settings
 
 

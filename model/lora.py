@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def attach(model: Any, options: LoraOptions, base_name: str, seed: int = 0) -> A
         task_type="CAUSAL_LM",
     )
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), _quiet_peft():
             torch.manual_seed(seed)
             tuned = get_peft_model(model, config)
     except ValueError as error:
@@ -117,7 +118,16 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
     if not (adapter / "adapter_model.safetensors").is_file():
         raise WeightsError(f"{adapter} holds no adapter_model.safetensors; run finetune first")
     try:
-        return PeftModel.from_pretrained(model, adapter, local_files_only=True).eval()
+        with _quiet_peft():
+            return PeftModel.from_pretrained(model, adapter, local_files_only=True).eval()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{adapter} does not fit its base model: {reason}") from error
+
+
+@contextmanager
+def _quiet_peft() -> Iterator[None]:
+    """peft 0.21 asks transformers 5 for a property under its old name; nothing that a user could mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        yield

@@ -44,28 +44,16 @@ def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False)
 
     Raises WorkspaceError where the database or a file of the lake is damaged; the old database stays then.
     """
-    import duckdb
-
     _write_empty_parts(layout)
-    with holding(layout, WAREHOUSE, wait_s=600), replacing(layout.database) as temporary:
-        if layout.database.exists() and not rebuild:
-            shutil.copyfile(layout.database, temporary)
-        else:
-            temporary.unlink()
-        try:
-            with duckdb.connect(str(temporary), config=dict(OFFLINE)) as connection:
-                _migrate(connection)
-                for run in facts:
-                    _replace_run(connection, run)
-                _create_views(connection, layout)
-                connection.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            raise WorkspaceError(
-                f"{layout.database} cannot be brought up to date ({_first_line(error)}): "
-                "`dialoguellm warehouse rebuild`; where this names a file of the lake, delete that file first"
-            ) from error
-        finally:
-            Path(f"{temporary}.wal").unlink(missing_ok=True)
+    with holding(layout, WAREHOUSE, wait_s=600):
+        for left_over in layout.root.glob(f".{layout.database.name}.*"):  # of a publisher that was killed
+            left_over.unlink(missing_ok=True)
+        with replacing(layout.database) as temporary:
+            if layout.database.exists() and not rebuild:
+                shutil.copyfile(layout.database, temporary)
+            else:
+                temporary.unlink()
+            _update(temporary, layout, facts)
 
 
 def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConnection:
@@ -117,6 +105,25 @@ def query(connection: duckdb.DuckDBPyConnection, text: str, parameters: Sequence
         return [item[0] for item in found.description or []], found.fetchall()
     except duckdb.Error as error:
         raise DialogueError(f"the query failed: {str(error).strip()}") from error
+
+
+def _update(database: Path, layout: Layout, facts: Sequence[RunFacts]) -> None:
+    import duckdb
+
+    try:
+        with duckdb.connect(str(database), config=dict(OFFLINE)) as connection:
+            _migrate(connection)
+            for run in facts:
+                _replace_run(connection, run)
+            _create_views(connection, layout)
+            connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise WorkspaceError(
+            f"{layout.database} cannot be brought up to date ({_first_line(error)}): "
+            "`dialoguellm warehouse rebuild`; where this names a file of the lake, delete that file first"
+        ) from error
+    finally:
+        Path(f"{database}.wal").unlink(missing_ok=True)
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection) -> None:

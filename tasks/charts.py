@@ -21,6 +21,7 @@ _INK, _ACCENT, _MUTED, _LINE = "#010101", "#010102", "#010103", "#010104"
 _CSS = {_INK: "currentColor", _ACCENT: "var(--accent)", _MUTED: "var(--muted)", _LINE: "var(--line)"}
 _WIDTH = 4.8  # inches, of every figure: letters are then equally large in all of them
 _MAX_POINTS = 300  # a longer curve is drawn as the means of this many stretches
+_MAX_MARKS = 60
 _STYLE = {
     "svg.fonttype": "none",
     "font.size": 9.5,
@@ -49,7 +50,8 @@ class Drawing:
 
 def confusion(counts: Sequence[Sequence[int]], rows: Sequence[str], columns: Sequence[str], alt: str) -> str:
     """A heat map of ``counts[row][column]``: gold labels down, predicted ones across, shaded by share of the row."""
-    with _drawing("confusion", 0.44 * len(rows) + 0.9, alt) as drawing:
+    slanted = 0.06 * max((len(_short(name)) for name in columns), default=0)
+    with _drawing("confusion", 0.42 * len(rows) + 0.3 + slanted, alt) as drawing:
         axes = drawing.axes
         for y, line in enumerate(counts):
             for x, count in enumerate(line):
@@ -95,7 +97,8 @@ def training_curve(steps: Sequence[TrainingStep], alt: str) -> str:
         )
         dev = [(s.step, s.dev_loss) for s in steps if s.dev_loss is not None and isfinite(s.dev_loss)]
         if dev:
-            axes.plot(*_thinned(dev), color=_INK, lw=1, ls=(0, (4, 3)), marker="o", ms=4, label="dev")
+            marker = "o" if len(dev) <= _MAX_MARKS else ""
+            axes.plot(*_thinned(dev), color=_INK, lw=1, ls=(0, (4, 3)), marker=marker, ms=4, label="dev")
         axes.set(xlabel="step", ylabel="loss, nats per answer token", ylim=(0, None))
         axes.margins(x=0.02)
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -44,6 +44,10 @@ class IngestSettings(StageSettings):
     shard_utterances: int = Field(default=128, ge=1)
     """Most utterances in a shard, where dialogues allow it."""
 
+    def has_videos(self) -> bool:
+        """Whether this corpus comes with video files; without them keyframes and captions have nothing to do."""
+        return self.corpus == "demo" or self.videos is not None
+
     @model_validator(mode="after")
     def _folders_fit_the_corpus(self) -> Self:
         if self.corpus == "demo" and (self.folder or self.videos):
@@ -75,7 +79,7 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         return {"demo": source_digest(), "videos": "yes"}
     paths = TRANSCRIPTS[settings.corpus](_folder(settings))
     digests = {path.name: _sha256(path) for path in paths.values()}
-    return {**digests, "videos": "yes" if settings.videos else "no"}
+    return {**digests, "videos": "yes" if settings.has_videos() else "no"}
 
 
 def videos_root(settings: IngestSettings, cache: Path, identity: Mapping[str, str]) -> Path | None:

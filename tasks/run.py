@@ -14,7 +14,7 @@ from storage.atomic import write_json
 from storage.ledger import Record
 from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
-from tasks import ingest
+from tasks.ingest import IngestSettings, videos_root
 from tasks.plan import Run
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
@@ -108,12 +108,12 @@ def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
     models = {other.name: layout.model(run.key(other)) for other in STAGES if run.keys[other.name]}
     folder = layout.report(run.run_id) if stage.name == "report" else models[stage.name]
     values = run.settings[stage.name]
-    corpus = run.record["stages"]["ingest"]["own"]["identity"]
+    corpus = IngestSettings.model_validate(run.settings["ingest"])
     return Context(
         cache=layout.cache,
         folder=folder,
         folders=models,
-        videos=ingest.videos_root(run.settings["ingest"], layout.cache, corpus),
+        videos=videos_root(corpus, layout.cache, run.record["stages"]["ingest"]["own"]["identity"]),
         seed=getattr(values, "seed", 0),
         shard=shard,
         about=run.record,

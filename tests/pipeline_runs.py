@@ -32,7 +32,7 @@ model = "demo"
 epochs = 2
 batch_size = 4
 learning_rate = 1e-3
-checkpoint_steps = 1
+checkpoint_every = 1
 """
 
 TIMINGS = {"seconds"}

@@ -114,7 +114,8 @@ def test_a_missing_video_becomes_a_reject(finished: Finished, tmp_path: Path, ti
 
 
 def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
-    queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in ("runs", "stages", "shards", "predictions", "metrics")]
+    published = ("runs", "stages", "shards", "predictions", "metrics")
+    queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in published]
     before = [sql(finished, query) for query in queries]
     dialoguellm(finished.home, "warehouse", "rebuild", "-w", str(finished.workspace))
     assert [sql(finished, query) for query in queries] == before

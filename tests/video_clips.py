@@ -74,7 +74,8 @@ def write_clip(
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         for at, image in enumerate(images):
-            stream.height, stream.width = image.shape[:2]
+            if at == 0:
+                stream.height, stream.width = image.shape[:2]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if ticks is not None:
                 frame.time_base, frame.pts = Fraction(1, 1000), ticks[at]

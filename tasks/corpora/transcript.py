@@ -99,7 +99,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[Row]:
         table.fieldnames = found
         rows = [_cells(row) for row in table]
     except csv.Error as error:
-        place = f"{path}, line {table.line_num}"
+        place = f"{path}, line {table.reader.line_num}"
         raise CorpusError(f"{place}: {error}; repair the file or download it again") from error
     if not rows:
         raise CorpusError(f"{path} has a header but no rows; download it again")

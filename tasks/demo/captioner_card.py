@@ -54,6 +54,8 @@ LeViT vision tower ({side} × {side} pixels, {tokens} tokens a picture), two-lay
 2. The tower learns, cell by cell, who is where and how they look.
 3. The decoder learns the language on simulated attribute scores, then on the features of rendered pictures.
 
+The stages are timed by the clock, so training again gives similar weights, not the same ones.
+
 Descriptions name what can be seen and never an emotion word, so captions cannot leak an utterance's label.
 
 ## Held-out accuracy

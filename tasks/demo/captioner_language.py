@@ -19,7 +19,7 @@ from tasks.demo.captioner_vision import CELL, PICTURE, targets
 from tasks.demo.world import describe
 
 SCORES = 2 + sum(map(len, CELL.values())) + sum(map(len, PICTURE.values()))
-FRAME_SHARE = (0.55, 0.2, 0.15, 0.1)  # of training prompts with 1, 2, 3, 4 pictures
+FRAME_SHARE = (0.3, 0.25, 0.25, 0.2)  # of training prompts with 1, 2, 3, 4 pictures
 Example = tuple[Any, list[str]]  # input of ``project``: (B, n, IMAGE_TOKENS, features); captions
 
 

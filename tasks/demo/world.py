@@ -80,17 +80,24 @@ def random_scene(rng: np.random.Generator) -> Scene:
 
 
 def random_frames(rng: np.random.Generator, frames: int) -> tuple[Scene, ...]:
-    """The scenes of one utterance: same people and place; shot and speaker's expression may change once."""
+    """The scenes of one utterance: same people and place; the speaker's expression may change once.
+
+    The camera stays (40 %), moves once (25 %), or every frame has a shot of its own, as in an edited film.
+    """
     first = random_scene(rng)
     after = first
-    if rng.random() < 0.4:
+    camera = rng.random()
+    if camera < 0.25:
         after = replace(after, shot=_pick(rng, SHOTS))
     if first.people and rng.random() < 0.5:
         people = list(first.people)
         people[first.speaker] = replace(people[first.speaker], expression=_pick(rng, EXPRESSIONS))
         after = replace(after, people=tuple(people))
     change = int(rng.integers(1, frames + 1))
-    return tuple(first if index < change else after for index in range(frames))
+    scenes = tuple(first if index < change else after for index in range(frames))
+    if camera > 0.65:
+        scenes = tuple(replace(scene, shot=_pick(rng, SHOTS)) for scene in scenes)
+    return scenes
 
 
 def describe(scenes: Sequence[Scene]) -> str:

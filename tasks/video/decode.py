@@ -40,6 +40,7 @@ class Decoder:
         self._tick_s = float(video.stream.time_base)
         self._damaged = False
         self._keys: list[int] | None = None
+        self._sought: int | None = None
         self.time_s = 0.0
         self.broken = False
 
@@ -55,15 +56,19 @@ class Decoder:
                 yield Picture(time_s, frame, self._taint(frame))
 
     def skip_to(self, time_s: float) -> bool:
-        """Jumps to the last indexed key frame at or before ``time_s`` where that saves decoding; True if it did."""
+        """Jumps to an indexed key frame at or before ``time_s`` where that saves decoding; True if it did.
+
+        Once for each time: where a container's index is off, a jump may land earlier than it promised.
+        """
         stream = self._video.stream
         if self._keys is None:
             self._keys = sorted(e.timestamp for e in stream.index_entries if e.is_keyframe and not e.is_discard)
         target = self._ticks(time_s)
         at = bisect.bisect_right(self._keys, target) - 1
-        if at < 0 or self._keys[at] <= self._ticks(self.time_s + SEEK_GAIN_S):
+        if target == self._sought or at < 0 or self._keys[at] <= self._ticks(self.time_s + SEEK_GAIN_S):
             return False
-        self._video.container.seek(self._keys[at], stream=stream, backward=True)
+        self._sought = target
+        self._video.container.seek(target, stream=stream, backward=True)
         return True
 
     def _ticks(self, time_s: float) -> int:

@@ -51,7 +51,7 @@ def test_the_letters_stay_and_a_second_pass_changes_nothing(hostile: str) -> Non
 def test_a_tokenizers_own_odd_tokens_are_broken_up() -> None:
     assert plain("say [unused1] now", ["[unused1]"]) == "say [ unused1] now"
     assert plain("a~~b", ["~~"]) == "a~ ~b"
-    assert plain("x##y # # z", ["##", "# #"]) == "x# #y #  # z".replace("# #y", "#  #y")
+    assert plain("x##y # # z", ["##", "# #"]) == "x#  #y #  # z"
 
 
 def test_ordinary_text_is_left_alone() -> None:

@@ -132,7 +132,7 @@ def test_a_missing_or_broken_template_is_an_error_that_says_so(tokenizer: Any) -
     with pytest.raises(WeightsError, match="does not take a user message"):
         prompt.chat_template(tokenizer)(made_of("x"))
     tokenizer.chat_template = None
-    with pytest.raises(WeightsError, match='no chat template.*preset = "paper"'):
+    with pytest.raises(WeightsError, match=r'no chat template.*preset = "paper"'):
         prompt.chat_template(tokenizer)
 
 

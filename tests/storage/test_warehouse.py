@@ -35,7 +35,8 @@ TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "tes
 
 def write(layout: Layout, run_id: str = "demo-1", **more: list[Any]) -> RunFacts:
     """The lake and the facts of a finished run; ``more`` adds rows to what a stage yields."""
-    shards, stages = [], []
+    shards: list[dict[str, Any]] = []
+    stages: list[dict[str, Any]] = []
     for position, (stage, table) in enumerate(STAGES.items()):
         key = f"key-{stage}"
         rows = [*(SCORES if stage == "score" else ROWS[table]), *more.get(stage, [])]
@@ -48,9 +49,15 @@ def write(layout: Layout, run_id: str = "demo-1", **more: list[Any]) -> RunFacts
     attempt = {"run_id": run_id, "attempt": 1, "parent": None, "state": "completed", "started_at": time, "pending": {}}
     read = {"run_id": run_id, "attempt": 1, "stage": "evaluate", "read_at": time, "why": "run", "shards": 1}
     run = {"run_id": run_id, "name": "demo", "created_at": time, "machine": {"cpus": 2}, "settings": {}}
-    rows = {"runs": [run], "attempts": [attempt], "stages": stages, "shards": shards, "test_reads": [read]}
+    tables: dict[str, list[dict[str, Any]]] = {
+        "runs": [run],
+        "attempts": [attempt],
+        "stages": stages,
+        "shards": shards,
+        "test_reads": [read],
+    }
     files = {"predictions": [layout.part("predictions", "key-evaluate", 0)]}
-    return RunFacts(run_id, rows, {**files, "metrics": [layout.part("metrics", "key-score", 0)]})
+    return RunFacts(run_id, tables, {**files, "metrics": [layout.part("metrics", "key-score", 0)]})
 
 
 def ask(layout: Layout, text: str) -> list[tuple[Any, ...]]:
@@ -121,6 +128,13 @@ def test_times_are_utc_and_records_are_json(published: Layout) -> None:
 
 
 def test_nothing_is_left_beside_the_file(published: Layout) -> None:
+    assert {path.name for path in published.root.iterdir()} == {"results.duckdb", "lake", "locks"}
+
+
+def test_what_a_killed_publisher_left_is_removed(published: Layout) -> None:
+    for name in (".results.duckdb.abc.tmp", ".results.duckdb.abc.tmp.wal"):
+        (published.root / name).write_bytes(b"half")
+    publish(published, [])
     assert {path.name for path in published.root.iterdir()} == {"results.duckdb", "lake", "locks"}
 
 

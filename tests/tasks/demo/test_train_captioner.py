@@ -95,7 +95,7 @@ def test_a_few_seconds_of_training_give_a_folder_that_loads_and_writes(tmp_path:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     stages: dict[str, float] = {}
-    model, processor = train(3, 0.1, lambda name, part, _: stages.__setitem__(name, part))
+    model, processor = train(3, 0.03, lambda name, part, _: stages.__setitem__(name, part), shots=40)
     assert len(stages) == 3
     out = tmp_path / "captioner"
     scores = {"all": {"expressions": 0.5}}

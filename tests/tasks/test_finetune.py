@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from model import lora, trainer, weights
+from model.dialogue import Instruction, TrainingStep
+from model.errors import TrainingError
+from tasks.finetune import STAGE, FinetuneSettings
+from tasks.stage import Context
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+LABELS = ("joy", "anger", "neutral")
+
+
+def row(split: str, dialogue: int, turn: int) -> Instruction:
+    answer = LABELS[(dialogue + turn) % 3]
+    text = f"Name the emotion.\nRoss: {'oh ' * (turn + 1)}{answer[:2]} {dialogue}\n"
+    return Instruction(f"demo/{split}/{dialogue}/{turn}", "sound", (), text, answer, 9, (), None)
+
+
+ROWS = [row("train", d, t) for d in range(6) for t in range(3)] + [row("dev", d, t) for d in (7, 8) for t in range(3)]
+
+
+def settings(model: Path, **given: Any) -> FinetuneSettings:
+    fixed: dict[str, Any] = {"r": 4, "epochs": 2, "batch_size": 8, "learning_rate": 5e-3, "seed": 3}
+    return FinetuneSettings(model=str(model), **fixed | given)
+
+
+def run(folder: Path, values: FinetuneSettings, rows: list[Instruction] = ROWS, **given: Any) -> list[TrainingStep]:
+    context = Context(cache=folder / "cache", folder=folder / "model", **given)
+    return list(STAGE.run({"instructions": rows}, values, context))
+
+
+def test_the_adapter_is_left_for_the_next_stage(tiny_model: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    steps = run(tmp_path, settings(tiny_model), progress=lambda *given: told.append(given))
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert steps[2].dev_loss is not None
+    assert steps[5].dev_loss is not None
+    assert 0 <= (steps[5].dev_weighted_f1 or 0) <= 1
+    assert steps[5].dev_loss < steps[2].dev_loss
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"adapter", "training.json"}
+    lora.load(tiny_model, tmp_path / "model" / "adapter", device="cpu")
+    assert trainer.base_of(tmp_path / "model") == weights.identity(str(tiny_model))
+    assert told[-1] == (6, 6, "steps on 18 of 18 rows")
+
+
+def test_dev_loss_is_that_of_the_gold_answers(tiny_model: Path, tmp_path: Path) -> None:
+    (step,) = run(tmp_path, settings(tiny_model, max_steps=1, keep="last"))
+    model, tokenizer = lora.load(tiny_model, tmp_path / "model" / "adapter", device="cpu")
+    import torch
+
+    total, tokens = 0.0, 0
+    for one in ROWS[18:]:
+        prompt, answer = tokenizer(one.prompt).input_ids, [*tokenizer(one.answer).input_ids, tokenizer.eos_token_id]
+        labels = [-100] * len(prompt) + answer
+        with torch.no_grad():
+            loss = model(input_ids=torch.tensor([prompt + answer]), labels=torch.tensor([labels])).loss
+        total += float(loss) * len(answer)
+        tokens += len(answer)
+    assert step.dev_loss == pytest.approx(total / tokens, rel=1e-4)
+
+
+def test_same_settings_same_adapter_other_seed_another(tiny_model: Path, tmp_path: Path) -> None:
+    adapters = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run(tmp_path / name, settings(tiny_model, max_steps=2, seed=seed))
+        adapters.append((tmp_path / name / "model" / "adapter" / "adapter_model.safetensors").read_bytes())
+    assert adapters[0] == adapters[1] != adapters[2]
+
+
+def test_a_subset_is_drawn_by_the_seed_and_declared(
+    tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    values = settings(tiny_model, max_examples=5, max_dev_examples=2, batch_size=5, max_steps=1)
+    with caplog.at_level(logging.INFO, logger="tasks.finetune"):
+        (step,) = run(tmp_path, values, progress=lambda _done, _total, what: told.append(what))
+    assert step.epoch == 1.0
+    assert "5 of 18 train rows, 2 of 6 dev rows, seed 3" in caplog.text
+    assert told[-1] == "steps on 5 of 18 rows"
+
+
+def test_without_dev_rows_the_last_adapter_is_kept(tiny_model: Path, tmp_path: Path) -> None:
+    steps = run(tmp_path, settings(tiny_model, max_steps=2), rows=ROWS[:18])
+    assert all(step.dev_loss is None for step in steps)
+    assert (tmp_path / "model" / "adapter" / "adapter_config.json").is_file()
+
+
+def test_switched_off_it_does_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    assert run(tmp_path, settings(tiny_model, enabled=False)) == []
+    assert not (tmp_path / "model").exists()
+
+
+def test_gates_come_before_the_weights(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="1 rows belong to the test split: demo/test/9/0"):
+        run(tmp_path, settings(tmp_path / "no model here"), rows=[*ROWS, row("test", 9, 0)])
+
+
+def test_the_key_holds_the_weights_and_not_the_machine(tiny_model: Path) -> None:
+    assert STAGE.identity(settings(tiny_model)) == {"model": weights.identity(str(tiny_model))}
+    fields = settings(tiny_model, micro_batch=2, threads=1, checkpoint_every=7).key_fields()
+    assert fields == settings(tiny_model).key_fields()
+    assert "model" not in fields
+    assert fields != settings(tiny_model, r=8).key_fields()
+    assert STAGE.splits == {"train", "dev"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"r": 0}, {"learning_rate": -1}, {"dropout": 1.0}, {"schedule": "sine"}, {"batch_size": 0}, {"lr": 1}]
+)
+def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        FinetuneSettings(**wrong)

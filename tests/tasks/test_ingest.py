@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from model.dialogue import Rejected, Utterance
+from model.errors import CorpusError
+from tasks import ingest
+from tasks.ingest import IngestSettings
+from tasks.stage import Context
+
+HEADER = "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+
+
+def write_meld(folder: Path, dialogues: int = 6, extra: str = "") -> Path:
+    """Transcripts in MELD's form: ``dialogues`` of two lines in each split, and ``extra`` rows in train."""
+    rows = [f"line {u} of {d},Ross,joy,positive,{d},{u}" for d in range(dialogues) for u in (0, 2)]
+    for split in ("train", "dev", "test"):
+        lines = [*rows, *(extra.splitlines() if split == "train" else [])]
+        (folder / f"{split}_sent_emo.csv").write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def run(settings: IngestSettings, cache: Path) -> list[Any]:
+    return list(ingest.run({}, settings, Context(cache=cache, folder=cache)))
+
+
+def dialogues(rows: list[Any], split: str) -> set[str]:
+    return {row.dialogue_id for row in rows if isinstance(row, Utterance) and row.split == split}
+
+
+def test_all_utterances_split_by_split(tmp_path: Path) -> None:
+    rows = run(IngestSettings(corpus="meld", folder=write_meld(tmp_path)), tmp_path)
+    assert len(rows) == 3 * 12
+    assert [row.split for row in rows] == ["train"] * 12 + ["dev"] * 12 + ["test"] * 12
+    assert [row.turn for row in rows] == [0, 1] * 18
+
+
+def test_empty_lines_and_repeated_ids_are_rejected_and_leave_no_gap(tmp_path: Path) -> None:
+    cells = [" ,Ross,joy,positive,9,0", "first,Ross,joy,positive,9,1", "again,Ross,anger,negative,9,1"]
+    extra = "\n".join([*cells, "last,Ross,joy,positive,9,5"])
+    rows = run(IngestSettings(corpus="meld", folder=write_meld(tmp_path, extra=extra)), tmp_path)
+    nine = [(row.turn, row.text) for row in rows if isinstance(row, Utterance) and row.dialogue_id == "9"]
+    assert nine == [(0, "first"), (1, "last")]
+    rejects = [(row.utterance_id, row.stage, row.reason) for row in rows if isinstance(row, Rejected)]
+    assert rejects == [
+        ("meld/train/9/0", "ingest", "empty_text"),
+        ("meld/train/9/1", "ingest", "duplicate_id"),
+    ]
+
+
+def test_a_subset_is_whole_dialogues_drawn_by_the_seed_and_grows(tmp_path: Path) -> None:
+    folder = write_meld(tmp_path, dialogues=30)
+
+    def drawn(n: int, seed: int = 0) -> set[str]:
+        settings = IngestSettings(corpus="meld", folder=folder, dialogues={"train": n, "dev": 1}, seed=seed)
+        rows = run(settings, tmp_path)
+        assert len(dialogues(rows, "dev")) == 1
+        assert len(dialogues(rows, "test")) == 30
+        assert len([row for row in rows if row.split == "train"]) == 2 * min(n, 30)
+        return dialogues(rows, "train")
+
+    assert len(drawn(5)) == 5
+    assert drawn(5) == drawn(5) < drawn(10) < drawn(100)
+    assert drawn(5) != drawn(5, seed=1)
+
+
+def test_rejects_of_dialogues_left_out_stay_out(tmp_path: Path) -> None:
+    extra = "\n".join(f"x,Ross,rage,negative,{d},7" for d in range(6))
+    settings = IngestSettings(corpus="meld", folder=write_meld(tmp_path, extra=extra), dialogues={"train": 2})
+    rows = run(settings, tmp_path)
+    kept = dialogues(rows, "train")
+    assert {row.utterance_id.split("/")[2] for row in rows if isinstance(row, Rejected)} == kept
+
+
+def test_identity_follows_the_bytes_and_not_the_place(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one = IngestSettings(corpus="meld", folder=write_meld(tmp_path / "a"))
+    two = IngestSettings(corpus="meld", folder=write_meld(tmp_path / "b"))
+    assert ingest.identity(one) == ingest.identity(two)
+    assert one.key_fields() == two.key_fields()
+    with_videos = IngestSettings(corpus="meld", folder=tmp_path / "a", videos=tmp_path)
+    assert ingest.identity(with_videos) != ingest.identity(one)
+    write_meld(tmp_path / "b", extra="more,Ross,joy,positive,9,0")
+    assert ingest.identity(one) != ingest.identity(two)
+
+
+def test_videos_root(tmp_path: Path) -> None:
+    meld = IngestSettings(corpus="meld", folder=tmp_path)
+    assert ingest.videos_root(meld, tmp_path, {}) is None
+    assert ingest.videos_root(meld.model_copy(update={"videos": tmp_path}), tmp_path, {}) == tmp_path
+    demo = ingest.videos_root(IngestSettings(), tmp_path, {"demo": "a"})
+    assert demo is not None
+    assert demo.parent == tmp_path
+    assert demo == ingest.videos_root(IngestSettings(), tmp_path, {"demo": "a"})
+    assert demo != ingest.videos_root(IngestSettings(seed=1), tmp_path, {"demo": "a"})
+    assert demo != ingest.videos_root(IngestSettings(), tmp_path, {"demo": "b"})
+
+
+def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"ingest\.folder: .*train_sent_emo\.csv cannot be read"):
+        ingest.identity(IngestSettings(corpus="meld", folder=tmp_path / "none"))
+    settings = IngestSettings(corpus="meld", folder=write_meld(tmp_path), videos=tmp_path / "none")
+    with pytest.raises(CorpusError, match=r"ingest\.videos: .*none is not a folder"):
+        run(settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"corpus": "meld"}, "needs folder"),
+        ({"corpus": "demo", "folder": "/x"}, "leave out folder"),
+        ({"corpus": "emorynlp", "folder": "/x", "videos": "/y"}, "has no videos"),
+        ({"dialogues": {"train": 0}}, "greater than or equal to 1"),
+        ({"dialogues": {"trian": 3}}, "'train', 'dev' or 'test'"),
+        ({"corpora": "demo"}, "Extra inputs"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        IngestSettings.model_validate(settings)
+
+
+def test_the_demo_is_drawn_then_read(tmp_path: Path) -> None:
+    settings = IngestSettings(dialogues={"train": 1, "dev": 1, "test": 1})
+    steps: list[tuple[int, int, str]] = []
+    context = Context(cache=tmp_path, folder=tmp_path, progress=lambda *step: steps.append(step))
+    rows = list(ingest.run({}, settings, context))
+    root = ingest.videos_root(settings, tmp_path, ingest.identity(settings))
+    assert root is not None
+    assert {row.split for row in rows} == {"train", "dev", "test"}
+    assert len({(row.split, row.dialogue_id) for row in rows}) == 3
+    assert all(row.corpus == "demo" and (root / row.video).stat().st_size > 1000 for row in rows)
+    assert steps[-1] == (len(rows), len(rows), "clips drawn")

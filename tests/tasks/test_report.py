@@ -1,0 +1,250 @@
+"""The page is whole, harmless and the same twice, whatever the rows hold or lack."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+from report_rows import TEST_IDS, about, keyframe, metrics, prediction, rows, utterance
+
+from model.dialogue import Caption, Rejected
+from tasks.report import ORDER, STAGE, ReportSettings, render
+from tasks.stage import Context
+
+SETTINGS = ReportSettings()
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements with their attributes, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+
+def page(found: Mapping[str, Sequence[Any]], record: Mapping[str, Any] | None = None) -> Page:
+    return Page(render(found, SETTINGS, about() if record is None else record))
+
+
+def undrawn() -> dict[str, list[Any]]:
+    """The rows without those that make figures, which take their time."""
+    return {**rows(), "metrics": [], "training_log": []}
+
+
+def assert_harmless(found: Page) -> None:
+    """Nothing runs and nothing is loaded, even by a browser that ignores the page's security policy."""
+    tags = {tag for tag, _ in found.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "link", "base", "form", "input", "foreignobject"}
+    for tag, attributes in found.elements:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        for name in ("src", "href", "xlink:href", "action", "srcset", "data"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:image/jpeg;base64,")), (tag, value)
+        assert "http:" not in (attributes.get("style") or "")
+
+
+def test_the_stage_writes_one_file_and_its_digest(tmp_path: Path) -> None:
+    calls: list[int] = []
+    context = Context(
+        cache=tmp_path,
+        folder=tmp_path / "reports" / "x",
+        about=about(),
+        progress=lambda done, _n, _w: calls.append(done),
+    )
+    (row,) = STAGE.run(rows(), SETTINGS, context)
+    written = (context.folder / row.path).read_bytes()
+    assert [path.name for path in context.folder.iterdir()] == ["index.html"]
+    assert (row.bytes, row.sha256) == (len(written), hashlib.sha256(written).hexdigest())
+    assert written.decode().rstrip().endswith("</html>")
+    assert calls == [0, 1]
+
+
+def test_a_finished_run_shows_everything() -> None:
+    found = page(rows())
+    for words in (
+        "demo-123456",
+        "50.0 %",
+        "TF-IDF + logistic regression",
+        "Somebody waves",
+        "key-of-captions",
+        "torch 2.13.0",
+    ):
+        assert words in found.text
+    assert found.text.count("✓ Right") == found.text.count("✗ Wrong") == 4
+    assert sum(attributes.get("class") == "chart" for _, attributes in found.elements) == 3
+    assert found.count("img") == 16
+    assert "secret-host" not in found.text
+    assert_harmless(found)
+
+
+def test_every_picture_has_words_and_every_name_is_used_once() -> None:
+    found = page(rows())
+    for tag, attributes in found.elements:
+        assert tag != "img" or attributes["alt"]
+        assert tag != "svg" or (attributes["role"] == "img" and attributes["aria-label"])
+    names = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+
+
+def test_the_security_policy_comes_before_anything_it_governs() -> None:
+    html = render(rows(), SETTINGS, about())
+    policy = html.index("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    assert policy < html.index("<style")
+    assert policy < html.index("<title")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "' onmouseover='alert(1)",
+        "</style></svg><iframe src=http://evil.example></iframe>",
+        "{{ 7 * 7 }}{% raw %}",
+        "\x00\u202e\ud800<b>$\\frac{1}{0$</b>",
+    ],
+)
+def test_hostile_text_stays_text(hostile: str) -> None:
+    found = saying(hostile)
+    assert_harmless(found)
+    assert [tag for tag, _ in found.elements] == [tag for tag, _ in saying("plain").elements]
+    assert "49" not in found.text
+    assert "\u202e" not in found.text
+
+
+@cache
+def saying(words: str) -> Page:
+    """A page whose every text from outside is ``words``."""
+    name = TEST_IDS[0]
+    labelled = [row for row in metrics() if row.label]
+    found: dict[str, list[Any]] = {
+        "utterances": [utterance(name, speaker=words, text=words, emotion=words)],
+        "keyframes": [keyframe(name)],
+        "captions": [Caption(name, words, "m", "r", "p", 1, 1, (), 0.1)],
+        "predictions": [prediction(name, words, None)],
+        "metrics": [*metrics(words), *metrics(), *(replace(row, label=words, value=1.0) for row in labelled)],
+        "rejects": [Rejected(words, words, words, words)],
+    }
+    settings = {"key": words, "settings": {words: words, "model": words}}
+    return page(found, {**about(captions=settings), "run_id": words, "name": words, "source": words})
+
+
+def test_the_same_rows_make_the_same_bytes() -> None:
+    once = render(rows(), SETTINGS, about())
+    record = about()
+    sorted_as_in_its_file = {**record, "stages": dict(sorted(record["stages"].items()))}
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path"}):
+        assert render(rows(), SETTINGS, sorted_as_in_its_file) == once
+
+
+def test_nothing_at_all_still_makes_a_page() -> None:
+    found = page({}, {})
+    assert "no scores" in found.text
+    assert "No model was trained" in found.text
+    assert "no prediction to show" in found.text
+    assert "every row that came in went through" in found.text
+    assert_harmless(found)
+
+
+@pytest.mark.parametrize("table", ["utterances", "keyframes", "captions", "predictions"])
+def test_any_one_table_may_be_empty(table: str) -> None:
+    assert_harmless(page({**undrawn(), table: []}))
+
+
+def test_figures_are_left_out_one_by_one() -> None:
+    assert "No model was trained" in page({**rows(), "training_log": []}).text
+    assert "no scores for single labels" in page({**rows(), "metrics": []}).text
+
+
+def test_predictions_without_labels_or_probabilities() -> None:
+    only = [prediction(name, said=None, system="untuned") for name in TEST_IDS]
+    found = page({**undrawn(), "predictions": only})
+    assert found.text.count("Predicted no answer") == 8
+    assert "hard to say" in found.text
+
+
+def test_a_damaged_keyframe_is_named_not_shown() -> None:
+    found = page({**undrawn(), "keyframes": [keyframe(name, picture=b"\xff\xd8 no") for name in TEST_IDS]})
+    assert found.text.count("unreadable keyframe") == 8
+    assert found.count("img") == 0
+
+
+def test_text_only_is_said_plainly() -> None:
+    lines = [utterance(name, video=None) for name in TEST_IDS]
+    off = about(captions={"key": None, "settings": {"model": "unused"}})
+    found = page({**undrawn(), "utterances": lines, "keyframes": [], "captions": []}, off)
+    assert "Text only: no video was given, captions off." in found.text
+    assert "unused" not in found.text
+
+
+def test_ten_thousand_rejects_are_counted_not_listed() -> None:
+    many = [Rejected(f"demo/train/{n}/0", "ingest", "no_label", f"detail {n} of it") for n in range(10_000)]
+    few = [Rejected("demo/test/0/1", "captions", "repetition", "it repeats itself")]
+    found = page({**undrawn(), "rejects": [*few, *many]})
+    assert "10,001 rows were left out" in found.text
+    assert "detail 2 of it" in found.text
+    assert "detail 3 of it" not in found.text
+    assert "and 9,997 more" in found.text
+    assert found.text.index("no_label") < found.text.index("repetition")
+
+
+def test_many_kinds_of_rejects_are_cut() -> None:
+    found = page({**undrawn(), "rejects": [Rejected("a", "ingest", f"reason_{n}", "d") for n in range(100)]})
+    assert "And 70 more kinds." in found.text
+
+
+def test_only_the_keyframes_of_the_examples_are_read() -> None:
+    class Lake(Mapping[str, Sequence[Any]]):
+        def __init__(self) -> None:
+            self.found, self.asked = undrawn(), dict[str, list[str]]()
+
+        def __getitem__(self, table: str) -> Sequence[Any]:
+            assert table not in ("keyframes", "captions"), "read whole"
+            return self.found[table]
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self.found)
+
+        def __len__(self) -> int:
+            return len(self.found)
+
+        def select(self, table: str, utterance_ids: Iterable[str]) -> list[Any]:
+            self.asked[table] = list(utterance_ids)
+            return [row for row in self.found[table] if row.utterance_id in self.asked[table]]
+
+    lake = Lake()
+    html = render(lake, ReportSettings(examples=2), about())
+    assert len(lake.asked["keyframes"]) == len(set(lake.asked["captions"])) == 2
+    assert Page(html).count("img") == 4
+
+
+def test_the_stages_are_listed_in_the_pipelines_order() -> None:
+    from tasks.stages import BY_NAME
+
+    assert tuple(BY_NAME) == ORDER
+    text = page(undrawn(), about(zebra={"key": "k", "settings": {}})).text
+    assert (
+        text.index("key-of-ingest") < text.index("key-of-captions") < text.index("key-of-report") < text.index("zebra")
+    )

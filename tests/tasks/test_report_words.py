@@ -1,0 +1,81 @@
+"""The sentences that limit a result are there when they are due, and only then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from report_rows import TEST_IDS, about, metrics, utterance
+
+from model.dialogue import TrainingStep
+from tasks.report_scores import Scores
+from tasks.report_words import lead, notes, percent
+
+MANY = Scores(metrics(n=5000), "demo")
+LINES = [utterance(name) for name in TEST_IDS]
+
+
+def said(record: dict[str, Any], lines: list[Any] = LINES, steps: tuple[Any, ...] = (), scores: Scores = MANY) -> str:
+    return " ".join(notes(record, lines, steps, scores))
+
+
+def stage(**settings: Any) -> dict[str, Any]:
+    return {"key": "k", "settings": settings}
+
+
+OFF: dict[str, Any] = {"key": None, "settings": {}}
+
+
+def test_a_run_without_limits_needs_no_note() -> None:
+    assert said(about()) == ""
+    assert said({}, lines=[], scores=Scores([], None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (about(captions=OFF), "Captions off: the model read the text alone."),
+        (about(instructions=stage(description=False)), "did not get to read them"),
+        (about(instructions=stage(preset="paper")), "did not get to read them"),
+        (about(ingest=stage(dialogues={"test": 10, "train": 1000})), "at most 10 of test, 1,000 of train dialogues"),
+        (about(finetune=OFF), "No model was tuned: finetune is off."),
+        (about(evaluate=stage(share=0.25)), "25.0\u00a0%"),
+    ],
+)
+def test_what_the_settings_leave_out_is_said(record: dict[str, Any], words: str) -> None:
+    assert words in said(record)
+
+
+def test_no_video_is_text_only_whatever_the_settings_say() -> None:
+    lines = [utterance(name, video=None) for name in TEST_IDS]
+    assert said(about(), lines) == "Text only: no video was given, captions off."
+
+
+def test_a_training_on_part_of_the_lines_is_said() -> None:
+    train = [utterance(f"demo/train/{n}/0") for n in range(10)]
+    limited = about(finetune=stage(max_examples=4))
+    assert "a declared subset: 4 of 10 train lines" in said(limited, train)
+    assert said(about(finetune=stage(max_examples=10)), train) == ""
+    short, whole = ((TrainingStep(7, epoch, 1.0, 1e-3, 1.0, 1, 0.1),) for epoch in (0.25, 1.0))
+    assert "after 7 steps, 0.25 of one pass" in said(about(), train, short)
+    assert said(about(), train, whole) == ""
+
+
+def test_few_lines_and_lines_without_a_score_are_said() -> None:
+    assert "with n = 8 an accuracy is uncertain by about 28 points" in said(
+        about(), scores=Scores(metrics(n=8), "demo")
+    )
+    assert "3 of 8 test lines have no score." in said(about(), scores=Scores(metrics(n=5), "demo"))
+
+
+def test_the_lead_names_the_score_its_interval_and_the_floors() -> None:
+    text = lead(Scores([*metrics("tuned"), *metrics("untuned"), *metrics("majority")], "demo")).replace("\u00a0", " ")
+    assert text.startswith("The tuned model names the emotion of 50.0 % of 8 test lines")
+    assert "(95 % interval 21.5 to 78.5)" in text
+    assert text.endswith("For comparison: the model before tuning 50.0 %, always the commonest label 50.0 %.")
+    assert lead(Scores(metrics("untuned"), "demo")).startswith("The untuned model")
+    assert lead(Scores(metrics("majority"), "demo")) == ""
+
+
+def test_percent() -> None:
+    assert (percent(0.12345), percent(1.0), percent(None)) == ("12.3", "100.0", "–")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.dialogue import Metric, Prediction, Utterance
+from model.emotions import labels
+from tasks import score
+from tasks.stage import Context
+
+NAMES = labels("meld")
+
+
+def line(split: str, number: int, emotion: str, text: str = "What happened?") -> Utterance:
+    return Utterance(f"meld/{split}/0/{number}", "meld", split, "0", number, str(number), "Ross", text, emotion)
+
+
+def prediction(row: Utterance, predicted: str | None, system: str = "tuned") -> Prediction:
+    return Prediction(row.utterance_id, system, row.emotion, predicted, {}, predicted or "?", 0.0)
+
+
+def run(utterances: list[Utterance], predictions: list[Prediction]) -> list[Metric]:
+    context = Context(cache=Path(), folder=Path())
+    rows = {"utterances": utterances, "predictions": predictions}
+    return list(score.run(rows, score.ScoreSettings(), context))
+
+
+def value(
+    found: list[Metric], system: str, metric: str, label: str | None = None, predicted: str | None = None
+) -> float:
+    (one,) = [
+        row.value
+        for row in found
+        if (row.system, row.metric, row.label, row.predicted) == (system, metric, label, predicted)
+    ]
+    return one
+
+
+def test_metrics_agree_with_scikit_learn_and_no_answer_is_wrong() -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    gold = ["neutral"] * 6 + ["joy"] * 4 + ["fear"] * 2
+    said = ["neutral", "neutral", "joy", None, "anger", "neutral", "joy", "joy", "neutral", None, "fear", "joy"]
+    rows = {str(i): label for i, label in enumerate(gold)}
+    found = list(score.metrics("test", "tuned", rows, {str(i): label for i, label in enumerate(said)}, NAMES))
+    filled = [label or "none" for label in said]
+    occurring = sorted(set(gold))
+    assert value(found, "tuned", "support") == 12
+    assert value(found, "tuned", "unparsed") == 2
+    assert value(found, "tuned", "accuracy") == pytest.approx(accuracy_score(gold, filled))
+    for average in ("weighted", "macro"):
+        expected = f1_score(gold, filled, average=average, labels=occurring)
+        assert value(found, "tuned", f"{average}_f1") == pytest.approx(expected)
+    assert value(found, "tuned", "recall", "joy") == 0.5
+    assert value(found, "tuned", "precision", "joy") == 0.5
+    assert value(found, "tuned", "support", "disgust") == 0
+    assert value(found, "tuned", "f1", "disgust") == 0
+
+
+def test_the_confusion_holds_every_utterance_once() -> None:
+    rows = {str(i): label for i, label in enumerate(["joy", "joy", "fear"])}
+    found = list(score.metrics("test", "tuned", rows, {"0": "fear", "1": None, "2": "fear"}, NAMES))
+    cells = [row for row in found if row.metric == "confusion"]
+    assert sum(row.value for row in cells) == 3
+    assert value(found, "tuned", "confusion", "joy", "fear") == 1
+    assert value(found, "tuned", "confusion", "joy", None) == 1
+    assert not [row for row in cells if row.label == "fear" and row.predicted is None]
+
+
+def test_systems_and_floors_stand_on_the_same_predicted_lines() -> None:
+    train = [line("train", i, "neutral" if i % 3 else "joy") for i in range(12)]
+    test = [line("test", i, "joy") for i in range(4)]
+    found = run(
+        [*train, *test],
+        [
+            *(prediction(row, "joy") for row in test[:3]),
+            *(prediction(row, "anger", "untuned") for row in test[:3]),
+        ],
+    )
+    assert {row.system for row in found} == {"tuned", "untuned", "majority", "tfidf_lr"}
+    assert {row.split for row in found} == {"test"}
+    for system in ("tuned", "untuned", "majority", "tfidf_lr"):
+        assert value(found, system, "support") == 3
+    assert value(found, "tuned", "accuracy") == 1
+    assert value(found, "untuned", "accuracy") == 0
+    assert value(found, "majority", "recall", "joy") == 0
+
+
+def test_each_split_is_scored_apart() -> None:
+    dev, test = line("dev", 0, "joy"), line("test", 0, "joy")
+    found = run([dev, test], [prediction(dev, "joy"), prediction(test, "fear")])
+    assert {(row.split, row.value) for row in found if row.metric == "accuracy"} == {("dev", 1.0), ("test", 0.0)}
+
+
+def test_without_predictions_there_is_nothing_to_score() -> None:
+    assert run([line("train", 0, "joy")], []) == []

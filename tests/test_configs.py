@@ -1,0 +1,40 @@
+"""Every configuration that comes with the program can be used."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flows.settings import prepare, shipped, validate
+from tasks.stages import STAGES
+
+FOLDER = Path(__file__).parents[1] / "configs"
+
+
+def test_all_files_are_shipped() -> None:
+    assert {path.stem for path in FOLDER.glob("*.toml")} == {*shipped()}
+    assert "demo" in shipped()
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_shipped_configuration_is_valid(name: str) -> None:
+    values = tomllib.loads(shipped()[name])
+    assert values["name"] == name
+    settings = validate(values, name)
+    assert [*settings] == [stage.name for stage in STAGES]
+    assert all(isinstance(settings[stage.name], stage.settings) for stage in STAGES)
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_shipped_configuration_has_a_comment_that_says_what_it_is(name: str) -> None:
+    assert shipped()[name].startswith("# ")
+
+
+def test_the_demo_can_be_planned_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = prepare("demo", create=False)
+    assert [stage.name for stage in run.stages()] == [stage.name for stage in STAGES]
+    assert all(run.keys.values())
+    assert list(tmp_path.iterdir()) == []
