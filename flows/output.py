@@ -101,7 +101,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | N
     table = Table(title=heading, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(value)) for value in row))
     console.print(table)

@@ -67,7 +67,7 @@ _LOOSE_WORDS = """
     surprising shocked shock amazed amazement startled stunned
     fearfully scary anxious anxiety nervous nervously worried worry panic panicked terror horrified
     disgusting repulsed revolted revulsion
-    peacefully calm calmly relaxed serene proud confident
+    peacefully relaxed serene proud confident
     excitedly thrilled enthusiastic eager frustrating
 """
 """Words that a caption may name a feeling by but that are too loose to be an answer."""
@@ -122,7 +122,7 @@ def parse(text: str, corpus: str) -> str | None:
 def emotion_words(text: str) -> tuple[str, ...]:
     """The emotion words that ``text`` names outright, lower-case, each once, in order of appearance.
 
-    Whole words from a fixed list, whatever they describe ("a calm street" counts): an upper bound of what a
+    Whole words from a fixed list, whatever they describe ("an angry red" counts): an upper bound of what a
     caption gives away.
     """
     return tuple(dict.fromkeys(word for word in _WORD.findall(_plain(text)) if word in _EMOTION_WORDS))

@@ -90,7 +90,8 @@ def trainable(model: Any) -> list[tuple[str, Any]]:
 
 def save(model: Any, folder: Path) -> None:
     """Write adapter_config.json and adapter_model.safetensors into ``folder`` (PEFT's own layout)."""
-    model.save_pretrained(folder, safe_serialization=True)
+    # "auto" would ask the hub whether the base model's vocabulary was resized
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # a model card with nothing filled in
 
 

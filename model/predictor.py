@@ -40,7 +40,7 @@ def score(
     *,
     share: bool = True,
     normalise: Normalise = "sum",
-    batch_size: int = 32,
+    batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> list[Scored]:
     """Score ``answers`` for each of ``prompts``, in batches of similar length; results in the order of ``prompts``.

@@ -68,11 +68,13 @@ def record_failure(layout: Layout, table: str, stage_key: str, shard: int, failu
 # ---- runs and attempts
 
 
-def save_run(layout: Layout, record: Record) -> None:
-    """Writes the run's record; an earlier record of the same run keeps its creation time."""
+def save_run(layout: Layout, record: Record) -> Record:
+    """Writes the run's record with its times; an earlier record of the same run keeps its creation time."""
     path = layout.run_file(record["run_id"])
     earlier = read_manifest(path) or {}
-    write_json(path, {**record, "created_at": earlier.get("created_at", now()), "used_at": now()})
+    saved = {**record, "created_at": earlier.get("created_at", now()), "used_at": now()}
+    write_json(path, saved)
+    return saved
 
 
 def runs(layout: Layout) -> list[Record]:

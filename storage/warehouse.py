@@ -202,7 +202,7 @@ def _sql_files(folder: str) -> list[tuple[str, str]]:
 def _cell(value: Any) -> Any:
     if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in an error
         return value.encode("utf-8", "replace").decode()
-    return json.dumps(value, default=str) if isinstance(value, dict | list) else value
+    return json.dumps(value, default=str, sort_keys=True) if isinstance(value, dict | list) else value
 
 
 def _pattern(path: Path) -> Path:

@@ -82,9 +82,7 @@ def class_f1(labels: Sequence[str], series: Mapping[str, Sequence[float]], suppo
         axes.set_yticks(range(len(labels)), [f"{_short(a)} ({b:,})" for a, b in zip(labels, support, strict=True)])
         axes.tick_params(length=0)
         axes.spines["bottom"].set_visible(False)
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, borderpad=0, handlelength=1, handleheight=0.9
-        )
+        _legend(axes)
     return drawing.svg
 
 
@@ -105,7 +103,7 @@ def training_curve(steps: Sequence[TrainingStep], alt: str) -> str:
         axes.grid(axis="y", lw=0.6)
         axes.tick_params(length=0)
         axes.set_axisbelow(True)
-        axes.legend(loc="upper right")
+        _legend(axes)
     return drawing.svg
 
 
@@ -123,6 +121,11 @@ def _cell(x: int, y: int, share: float) -> Any:
 
     # at most half opaque: the count on it stays readable on light and on dark paper
     return Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor=_ACCENT, alpha=0.05 + 0.45 * share, linewidth=0)
+
+
+def _legend(axes: Any) -> None:
+    """Above the axes, where no curve can run through it."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=2, borderpad=0, handlelength=1.4, handleheight=0.9)
 
 
 def _short(label: str) -> str:

@@ -57,7 +57,7 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> O
     _check(run, selection)
     outcome = Outcome()
     with holding(run.layout, run.name):
-        ledger.save_run(run.layout, run.record)
+        run.record.update(ledger.save_run(run.layout, run.record))
         pending = {item.stage.name: item.reasons() for item in planned(run, selection) if item.pending}
         attempt = ledger.start_attempt(run.layout, run.run_id, reason=selection.reason, pending=pending, engine=engine)
         try:

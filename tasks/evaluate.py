@@ -39,7 +39,7 @@ class EvaluateSettings(StageSettings):
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of the test dialogues that is scored, chosen by a digest of their names and the seed; 1.0 is all."""
 
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=16, ge=1)
     """Prompts scored at a time."""
 
     threads: int | None = Field(default=None, ge=1)

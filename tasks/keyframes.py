@@ -32,13 +32,13 @@ class KeyframesSettings(StageSettings):
     enabled: bool = True
     """Off: text only; no frames and no captions."""
 
-    max_frames: int = Field(4, ge=1, le=64)
+    max_frames: int = Field(default=4, ge=1, le=64)
     """Most frames an utterance gets; it gets one per 1.2 seconds and at least one per shot, up to this."""
 
-    long_side: int = Field(512, ge=32, le=4096)
+    long_side: int = Field(default=512, ge=32, le=4096)
     """Longer side of the stored pictures in pixels; smaller ones are not enlarged. 448 suits Qwen2.5-VL."""
 
-    jpeg_quality: int = Field(90, ge=1, le=100)
+    jpeg_quality: int = Field(default=90, ge=1, le=100)
     """JPEG quality, 1 to 100."""
 
     mode: Literal["fast", "full"] = "fast"
@@ -50,19 +50,19 @@ class KeyframesSettings(StageSettings):
     face_model: Path | None = None
     """A YuNet face detector (.onnx). Without one the choice goes by the picture alone and counts no faces."""
 
-    max_pixels: int = Field(4096 * 2304, ge=1)
+    max_pixels: int = Field(default=4096 * 2304, ge=1)
     """Largest frame that is decoded, width × height."""
 
-    max_seconds: float = Field(4 * 3600.0, gt=0)
+    max_seconds: float = Field(default=4 * 3600.0, gt=0)
     """Longest video file that is decoded."""
 
-    timeout_s: float = Field(60.0, gt=0)
+    timeout_s: float = Field(default=60.0, gt=0)
     """Seconds that opening a file may take, and that decoding it may take on top of its own length."""
 
-    memory_mb: int = Field(3072, ge=512)
+    memory_mb: int = Field(default=3072, ge=512)
     """Address space of one decoder process."""
 
-    workers: int | None = Field(None, ge=1)
+    workers: int | None = Field(default=None, ge=1)
     """Decoder processes; as many as there are cores if not set."""
 
     def options(self) -> Options:

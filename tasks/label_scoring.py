@@ -38,7 +38,7 @@ def score_rows(
     *,
     share: bool,
     normalise: Normalise = "sum",
-    batch_size: int = 32,
+    batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> list[ScoredRow]:
     """``rows`` in their order, each with the scores of its corpus's labels. Every answer must name a label."""

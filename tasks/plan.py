@@ -170,12 +170,21 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
 
 
 def differences(old: Record, new: Record) -> str:
-    """What changed between two records of a stage: ``prompt: 'a' → 'b'``."""
+    """What changed between two records of a stage, settings first: ``prompt: 'a' → 'b'``."""
     before, after = old.get("own", {}), new.get("own", {})
-    flat_old = {**before.get("settings", {}), **before.get("identity", {}), "version": before.get("version")}
-    flat_new = {**after.get("settings", {}), **after.get("identity", {}), "version": after.get("version")}
-    names = [name for name in {**flat_old, **flat_new} if flat_old.get(name) != flat_new.get(name)]
-    return ", ".join(f"{name}: {flat_old.get(name)!r} → {flat_new.get(name)!r}" for name in names)
+    changes: list[str] = []
+    for part in ("settings", "identity"):
+        ours, theirs = before.get(part, {}), after.get(part, {})
+        names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+        changes = changes or [f"{name}: {_short(ours.get(name))} → {_short(theirs.get(name))}" for name in names]
+    if before.get("version") != after.get("version"):
+        changes.append(f"version: {before.get('version')} → {after.get('version')}")
+    return ", ".join(changes)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
 
 
 def _why_new(run: Run, stage: Stage) -> tuple[str, str]:

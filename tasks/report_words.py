@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from model.dialogue import TrainingStep, Utterance
+from model.dialogue import SPLITS, TrainingStep, Utterance
 from tasks.report_scores import Scores, SystemScores
 
 _COARSE = 0.05
@@ -73,7 +73,7 @@ def _input_notes(about: Mapping[str, Any], utterances: Sequence[Utterance]) -> I
     elif _unused(settings_of(about, "instructions")):
         yield "Captions were made, but the model did not get to read them (see the settings of instructions)."
     if limits := settings_of(about, "ingest").get("dialogues"):
-        parts = [f"{count:,} of {split}" for split, count in sorted(limits.items())]
+        parts = [f"{count:,} of {split}" for split in SPLITS if (count := limits.get(split))]
         yield f"A declared subset of the corpus: at most {', '.join(parts)} dialogues."
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from pydantic import Field
 
 from flows.direct import execute
 from model.dialogue import Caption, Metric, Prediction, Rejected, ReportFile, TrainingStep, Utterance
@@ -19,18 +18,16 @@ from model.errors import CorpusError
 from storage.layout import Layout, open_workspace
 from tasks import stages
 from tasks.drive import Outcome, Selection, drive
+from tasks.ingest import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import Context, Rows, Stage, StageSettings
 
 SEEN: dict[str, list[str]] = {}
 
 
-class Ingest(StageSettings):
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"corpus", "videos"})
+class Ingest(IngestSettings):
+    """The demo's settings, without its pictures."""
 
-    corpus: str = "fake"
-    videos: Path | None = None
-    dialogues: dict[str, int] = Field(default_factory=lambda: {"train": 4, "dev": 1, "test": 2})
     lines: int = 3
     shard_utterances: int = 6
     reject: tuple[str, ...] = ()
@@ -54,7 +51,7 @@ class Plain(StageSettings):
 
 
 def ingest(rows: Rows, settings: Ingest, context: Context) -> Iterator[Utterance | Rejected]:  # noqa: ARG001
-    for split, dialogues in settings.dialogues.items():
+    for split, dialogues in (settings.dialogues or {"train": 4, "dev": 1, "test": 2}).items():
         for dialogue in range(dialogues):
             for turn in range(settings.lines):
                 name = f"fake/{split}/{dialogue}/{turn}"
@@ -112,7 +109,7 @@ def see(stage: str, rows: Sequence[Any]) -> None:
 def source(settings: Ingest) -> Mapping[str, str]:
     if settings.model == "missing":
         raise CorpusError("no such corpus")
-    return {"digest": "abc"}
+    return {"demo": "abc"}
 
 
 LEARN, TEST = frozenset({"train", "dev"}), frozenset({"test"})

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
+FASTER = {"libx264": {"preset": "veryfast"}}
+
 FFMPEG: str = imageio_ffmpeg.get_ffmpeg_exe()
 
 
@@ -66,7 +68,7 @@ def write_clip(
 ) -> Path:
     """Writes RGB pictures of one size. ``ticks`` are their times in 1/1000 s, else they come ``rate`` a second."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream = container.add_stream(codec, rate=rate, options={**FASTER.get(codec, {}), **(options or {})})
         stream.pix_fmt = pixels
         stream.codec_context.gop_size = gop
         if ticks is not None:

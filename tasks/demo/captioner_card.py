@@ -68,7 +68,8 @@ utterance counts only when both of its values and their order are right.
 
 ## Limits
 
-Drawn figures only; English only; wide shots are harder than close-ups. Licence: Apache-2.0. No third-party data.
+Drawn figures only; English only; postures, and expressions that change within an utterance, are the hardest.
+Licence: Apache-2.0. No third-party data.
 """
 
 

@@ -18,7 +18,7 @@ from tasks.video.sweep import Sweep
 from tasks.video.window import Window
 
 CANDIDATE_BYTES = 96_000_000
-"""Of decoded frames held at a time, over all open windows."""
+"""Of decoded frames that one window holds (overlapping ones mostly hold the same)."""
 
 Span = tuple[float, float]
 """Start and end in seconds of the video; infinity is its end."""
@@ -40,7 +40,7 @@ def extract(
         seconds = options.timeout_s + (video.seconds or 0.0)
         if opened is not None:
             opened(seconds)
-        fast = options.mode == "fast" and _can_skip(video, stretches)
+        fast = options.mode == "fast" and _can_skip(video)
         results = _extract(video, name, stretches, options, fast, time.monotonic() + seconds)
     if results is None and fast:  # a stream in which no frame refers to another
         return extract(root, name, stretches, replace(options, mode="full"), opened)
@@ -69,19 +69,16 @@ def _extract(
     return [found.get(span) or stopped or _nothing_there(name, span, decoder) for span in stretches]
 
 
-def _can_skip(video: Video, stretches: Sequence[Span]) -> bool:
-    """Whether enough frames remain where those that no other frame needs are left out."""
-    shortest = min(min(end, video.seconds or 0.0) - start for start, end in stretches)
-    return (video.frame_rate or 0.0) >= 20 and shortest >= 1.0
+def _can_skip(video: Video) -> bool:
+    """Whether enough frames remain where those that no other frame needs are left out. By the file, not the lines."""
+    return (video.frame_rate or 0.0) >= 20 and (video.seconds or 0.0) >= 1.0
 
 
 def _windows(video: Video, stretches: Sequence[Span], options: Options) -> list[Window]:
-    """A window per different stretch, each with its share of the frames that may be held."""
-    spans = sorted(set(stretches))
-    together = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
-    frame_bytes = max(1, video.stream.codec_context.width * video.stream.codec_context.height * 3 // 2)
-    most = min(max(CANDIDATE_BYTES // frame_bytes // together, 4), 48)
-    return [Window(start, end, most, options.method == "best") for start, end in spans]
+    """A window per different stretch."""
+    codec = video.stream.codec_context
+    most = min(max(CANDIDATE_BYTES // (codec.width * codec.height * 3 // 2), 8), 48)
+    return [Window(start, end, most, options.method == "best") for start, end in sorted(set(stretches))]
 
 
 def _nothing_there(name: str, span: Span, decoder: Decoder) -> VideoError:

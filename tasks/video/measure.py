@@ -29,7 +29,7 @@ class Look:
     """A frame in numbers; luma counts from 0 to 255.
 
     ``sharpness`` is the variance of the Laplacian; ``mean`` and ``spread`` (standard deviation) are the thumbnail's;
-    ``change`` is the mean absolute difference to the frame analysed before it (0.0 for the first).
+    ``change`` is the mean absolute difference to the look before it in its window (0.0 for the first).
     """
 
     time_s: float
@@ -46,13 +46,12 @@ class Look:
 
 
 class Measurer:
-    """Measures frames in order; remembers the thumbnail of the last one for ``change``."""
+    """Measures frames, each for itself; ``change`` is for the window to fill in."""
 
     def __init__(self) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._scaler = VideoReformatter()
-        self._last: Luma | None = None
 
     def measure(self, picture: Picture) -> tuple[Look, Luma]:
         """The look of a picture and its thumbnail, about 64 × 36."""
@@ -63,9 +62,7 @@ class Measurer:
         edges = cv2.Laplacian(luma, cv2.CV_16S)
         sharpness = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
         mean, spread = cv2.meanStdDev(thumb)
-        change = 0.0 if self._last is None else difference(thumb, self._last)
-        self._last = thumb
-        look = Look(picture.time_s, sharpness, float(mean[0, 0]), float(spread[0, 0]), change, picture.suspect)
+        look = Look(picture.time_s, sharpness, float(mean[0, 0]), float(spread[0, 0]), 0.0, picture.suspect)
         return look, thumb
 
     def _luma(self, frame: Any) -> Luma:

@@ -33,7 +33,6 @@ class Sweep:
         self._longest_s = longest_s
         self._deadline = deadline
         self._last: Picture | None = None
-        self._looked_s = float("-inf")
         self.decoded = 0
 
     def finished(self) -> Iterator[Window]:
@@ -73,9 +72,8 @@ class Sweep:
             yield window
 
     def _look(self, picture: Picture) -> None:
-        due = picture.time_s - self._looked_s >= self._least_gap_s
-        if self._open and (due or not all(window.looks for window in self._open)):
+        wanting = [window for window in self._open if window.wants(picture.time_s, self._least_gap_s)]
+        if wanting:
             look, thumb = self._measurer.measure(picture)
-            self._looked_s = picture.time_s
-            for window in self._open:
+            for window in wanting:
                 window.add(look, thumb, picture.frame)

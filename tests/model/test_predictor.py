@@ -11,7 +11,7 @@ from model import lora, packing, predictor
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 PROMPTS = [f"Name the emotion.\n{'Ross: well. ' * (k % 5)}Joey: line {k}!\n" for k in range(11)]
-ANSWERS = ["neutral", "joy", "sadness", "very angry indeed"]
+ANSWERS = ["joy", "mad", "sad", "very angry indeed"]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def loaded(tiny_model: Path) -> tuple[Any, Any]:
     model, tokenizer = lora.load(tiny_model, device="cpu")
     torch.manual_seed(2)
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.25)
+        torch.nn.init.normal_(parameter, std=0.5)
     return model, tokenizer
 
 

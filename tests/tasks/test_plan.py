@@ -99,18 +99,18 @@ def test_a_changed_setting_is_named_and_what_follows_is_stale(tmp_path: Path) ->
 def test_a_changed_source_and_a_new_version_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go(make(tmp_path))
     first, *rest = fake_stages.STAGES
-    newer = replace(first, version=2, identity=lambda _: {"digest": "xyz"})
+    newer = replace(first, version=2, identity=lambda _: {"demo": "xyz"})
     fake_stages.install(monkeypatch, (newer, *rest))
     run = make(tmp_path)
     assert reasons(run)["ingest"] == {"changed": 1}
-    assert details(run, "ingest") == {"digest: 'abc' → 'xyz', version: 1 → 2"}
+    assert details(run, "ingest") == {"demo: 'abc' → 'xyz', version: 1 → 2"}
     assert reasons(run)["captions"] == {"stale": 1}
 
 
 def test_settings_that_cannot_change_a_result_change_nothing(tmp_path: Path) -> None:
     run = make(tmp_path)
     go(run)
-    again = make(tmp_path, captions={"broken": (0,), "max_rejects": 0.5}, ingest={"corpus": "elsewhere"})
+    again = make(tmp_path, captions={"broken": (0,), "max_rejects": 0.5}, ingest={"max_rejects": 0.5})
     assert again.run_id == run.run_id
     assert reasons(again) == {}
 

@@ -37,7 +37,7 @@ def test_a_run_without_limits_needs_no_note() -> None:
         (about(captions=OFF), "Captions off: the model read the text alone."),
         (about(instructions=stage(description=False)), "did not get to read them"),
         (about(instructions=stage(preset="paper")), "did not get to read them"),
-        (about(ingest=stage(dialogues={"test": 10, "train": 1000})), "at most 10 of test, 1,000 of train dialogues"),
+        (about(ingest=stage(dialogues={"test": 10, "train": 1000})), "at most 1,000 of train, 10 of test dialogues"),
         (about(finetune=OFF), "No model was tuned: finetune is off."),
         (about(evaluate=stage(share=0.25)), "25.0\u00a0%"),
     ],

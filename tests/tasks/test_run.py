@@ -83,7 +83,7 @@ def test_the_list_of_shards_is_written_last(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("reject", [(), ("fake/train/0/0",)])
 def test_a_corpus_without_a_usable_line_is_an_error(tmp_path: Path, reject: tuple[str, ...]) -> None:
-    run = make(tmp_path, ingest={"dialogues": {"train": len(reject)}, "lines": 1, "reject": reject})
+    run = make(tmp_path, ingest={"dialogues": {"train": 1}, "lines": len(reject), "reject": reject})
     match = (
         "no usable line; 1 were rejected, the first fake/train/0/0: the line has no text"
         if reject
@@ -198,7 +198,7 @@ def test_a_failure_is_recorded_with_its_traceback(tmp_path: Path) -> None:
 
 
 def test_a_known_error_is_recorded_without_traceback(tmp_path: Path) -> None:
-    run = make(tmp_path, ingest={"dialogues": {}})
+    run = make(tmp_path, ingest={"lines": 0})
     with pytest.raises(CorpusError):
         run_shard(run, "ingest", 0)
     state, found = ledger.shard_state(run.layout, "utterances", run.keys["ingest"] or "", 0)
@@ -211,7 +211,7 @@ def test_a_failure_before_the_stage_begins_is_recorded_too(tmp_path: Path, monke
     def no_folder(*_: object) -> None:
         raise CorpusError("ingest.videos is not there")
 
-    monkeypatch.setattr("tasks.ingest.videos_root", no_folder)
+    monkeypatch.setattr("tasks.run.videos_root", no_folder)
     with pytest.raises(CorpusError):
         run_shard(run, "captions", 0)
     assert ledger.shard_state(run.layout, "captions", run.keys["captions"] or "", 0)[0] == "failed"

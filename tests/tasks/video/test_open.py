@@ -99,11 +99,9 @@ def test_a_container_of_garbage_is_undecodable(tmp_path: Path) -> None:
 def test_sound_alone_and_cover_pictures_are_no_video(tmp_path: Path) -> None:
     write_sound(tmp_path / "sound.mp4")
     write_clip(tmp_path / "cover.png", [scene(1)], codec="png", pixels="rgb24")
-    subprocess.run(
-        [FFMPEG, "-v", "error", "-i", tmp_path / "sound.mp4", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1"]
-        + ["-c:a", "copy", "-c:v", "mjpeg", "-disposition:v:0", "attached_pic", tmp_path / "cover.mp4"],
-        check=True,
-    )
+    inputs = ["-i", tmp_path / "sound.mp4", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1"]
+    coded = ["-c:a", "copy", "-c:v", "mjpeg", "-disposition:v:0", "attached_pic", tmp_path / "cover.mp4"]
+    subprocess.run([FFMPEG, "-v", "error", *inputs, *coded], check=True)
     assert reason(tmp_path, "sound.mp4") == "no_video_stream"
     assert reason(tmp_path, "cover.mp4") == "no_video_stream"
 

@@ -14,14 +14,16 @@ def thumb(seed: int) -> Luma:
     return np.random.default_rng(seed).integers(40, 220, (36, 64)).astype(np.uint8)
 
 
-def window(seconds: float, cuts: tuple[float, ...] = (), same: bool = False, **special: dict[int, Look]) -> Window:
-    """Twelve frames a second, each a candidate; a jump at each of ``cuts``; ``special`` replaces looks by index."""
-    made = Window(0.0, float("inf"), most=10_000)
-    made._bucket_s = 1e-6
+def window(
+    seconds: float, cuts: tuple[float, ...] = (), same: bool = False, looks: dict[int, Look] | None = None
+) -> Window:
+    """Twelve frames a second, each a candidate; a jump at each of ``cuts``; ``looks`` replaces some by index."""
+    made = Window(0.0, float("inf"))
     for at in range(round(seconds * 12)):
         jump = any(round(cut * 12) == at for cut in cuts)
         usual = Look(at / 12, 100.0, 120.0, 50.0, 70.0 if jump else 1.0, False)
-        made.add(special.get("looks", {}).get(at, usual), thumb(0 if same else at), at)
+        made.looks.append((looks or {}).get(at, usual))
+        made.candidates.append(Candidate(made.looks[-1], thumb(0 if same else at), at, at, 0))
     return made
 
 

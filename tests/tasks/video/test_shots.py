@@ -17,7 +17,7 @@ def still(count: int) -> list[float]:
 
 
 def test_a_jump_is_a_cut() -> None:
-    changes = still(20) + [70.0] + still(20) + [40.0] + still(9)
+    changes = [*still(20), 70.0, *still(20), 40.0, *still(9)]
     assert find_cuts(looks(changes)) == [20, 41]
 
 
@@ -35,7 +35,7 @@ def test_a_flash_is_at_most_one_cut() -> None:
 
 
 def test_shots_cover_everything_once() -> None:
-    changes = still(20) + [70.0] + still(20)
+    changes = [*still(20), 70.0, *still(20)]
     shots = find_shots(looks(changes))
     assert [(shot.first, shot.last) for shot in shots] == [(0, 19), (20, 40)]
     assert shots[0].end_s == shots[1].start_s == pytest.approx(20 / 24)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tasks.video.measure import Look
 from tasks.video.window import Window
 
-THUMB = np.zeros((36, 64), np.uint8)
+DARK, BRIGHT = np.full((36, 64), 40, np.uint8), np.full((36, 64), 200, np.uint8)
 
 
-def look(time_s: float, sharpness: float = 100.0, change: float = 1.0, suspect: bool = False) -> Look:
-    return Look(time_s, sharpness, 120.0, 50.0, change, suspect)
+def look(time_s: float, sharpness: float = 100.0, suspect: bool = False) -> Look:
+    return Look(time_s, sharpness, 120.0, 50.0, 0.0, suspect)
 
 
-def fill(window: Window, looks: list[Look]) -> Window:
+def fill(window: Window, looks: list[Look], bright: Callable[[int], bool] = lambda _at: False) -> Window:
     for at, each in enumerate(looks):
-        window.add(each, THUMB, at)
+        window.add(each, BRIGHT if bright(at) else DARK, at)
     return window
 
 
@@ -32,7 +34,10 @@ def test_uniform_keeps_the_first() -> None:
 
 
 def test_a_cut_opens_a_bucket_of_its_own() -> None:
-    window = fill(Window(0.0, 9.0), [look(0.00, 300), look(0.04), look(0.08, change=60.0), look(0.12)])
+    window = fill(
+        Window(0.0, 9.0), [look(0.00, 300), look(0.04), look(0.08), look(0.12, 200)], bright=lambda at: at >= 2
+    )
+    assert [each.change for each in window.looks] == [0.0, 0.0, 160.0, 0.0]
     assert [(c.frame, c.run) for c in window.candidates] == [(0, 0), (3, 1)]
 
 
@@ -45,5 +50,5 @@ def test_memory_does_not_grow_with_length() -> None:
 
 
 def test_memory_does_not_grow_with_cuts_either() -> None:
-    window = fill(Window(0.0, 9e9, most=8), [look(at / 10, change=90.0) for at in range(1000)])
+    window = fill(Window(0.0, 9e9, most=8), [look(at / 10) for at in range(1000)], bright=lambda at: at % 2 == 0)
     assert len(window.candidates) <= 8
