@@ -10,7 +10,7 @@ import typer
 
 from flows.output import Format, emit, printable_lines, reader
 from model.errors import SettingsError, WorkspaceError
-from storage import ledger, warehouse
+from storage import ledger, queries
 from storage.layout import Layout, open_workspace
 from tasks.plan import Run, load, plan
 from tasks.stages import BY_NAME
@@ -84,7 +84,7 @@ def report(run: RunName = None, workspace: Workspace = HERE) -> None:
     page = layout.report(known.run_id) / "index.html"
     if not page.exists():
         raise WorkspaceError(
-            f"{known.run_id} has no report yet: `dialoguellm rerun {known.run_id} --failed` makes what is missing"
+            f"{known.run_id} has no report yet: `{known.typed(f'rerun {known.run_id} --failed')}` makes what is missing"
         )
     typer.echo(page)
 
@@ -109,8 +109,8 @@ def sql(
 
 
 def _query(layout: Layout, query: str, form: Format, parameters: list[Any] | None = None) -> None:
-    with warehouse.connect(layout) as connection:
-        columns, rows = warehouse.query(connection, query, parameters or [])
+    with queries.connect(layout) as connection:
+        columns, rows = queries.query(connection, query, parameters or [])
     emit(columns, rows, form)
 
 

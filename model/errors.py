@@ -6,6 +6,7 @@ DialogueError                what went wrong, with which file or id, and what to
 ├── VideoError               one video file that cannot be used (becomes a row of rejects)
 ├── WeightsError             model weights that are missing, damaged or not allowed
 ├── TrainingError            a training run that cannot start or go on
+├── RunFailed                a run that ended with failed shards, or with more rejects than a stage allows
 └── WorkspaceError           a workspace that cannot be used
     ├── WorkspaceLocked      another process runs the same configuration
     ├── WorkspaceTooNew      written by a newer version of this program

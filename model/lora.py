@@ -33,6 +33,7 @@ def load(model_folder: Path, adapter: Path | None = None, *, device: str | None 
     Only safetensors are read and no code of the folder's own is run. Raises WeightsError.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -48,7 +49,7 @@ def load(model_folder: Path, adapter: Path | None = None, *, device: str | None 
             use_safetensors=True,
             **safe,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{model_folder} cannot be loaded as a causal language model: {reason}") from error
     if tokenizer.eos_token_id is None:
@@ -115,13 +116,14 @@ def untuned(model: Any) -> Iterator[Any]:
 
 def _with_adapter(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     if not (adapter / "adapter_model.safetensors").is_file():
         raise WeightsError(f"{adapter} holds no adapter_model.safetensors; run finetune first")
     try:
         with _quiet_peft():
             return PeftModel.from_pretrained(model, adapter, local_files_only=True).eval()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{adapter} does not fit its base model: {reason}") from error
 

@@ -6,13 +6,10 @@ killed and goes on from its last checkpoint ends with the same adapter, bit for 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +18,11 @@ from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.packing import answer_log_probs
 from model.training_plan import Example, TrainOptions, batches, learning_rate, n_steps
+from model.training_state import State, finish, finished, pin_of, resume, steps_of
 
 Progress = Callable[[int, int, str], None]
 DevScore = Callable[[], tuple[float, float | None]]
 """Scores the development rows with the model as it stands: (loss in nats per answer token, weighted F1 or None)."""
-
-
-@dataclass(slots=True)
-class _State:
-    step: int = 0
-    best: float = math.inf
-    log: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(
@@ -47,8 +38,8 @@ def train(
 ) -> Iterator[TrainingStep]:
     """Train ``model``'s adapter and leave it in ``folder/adapter``; yields one TrainingStep per optimizer step.
 
-    ``base`` identifies the base weights; ``base_of(folder)`` returns it later. ``dev`` is called at the end of
-    each epoch and of the run.
+    ``base`` identifies the base weights and is recorded (``training_state.base_of``). ``dev`` is called at the end
+    of each epoch and of the run.
 
     Goes on from the last checkpoint in ``folder/checkpoints``, yielding the steps before it again from its log;
     a finished run (``folder/training.json``) only yields its log. State of other options or examples is removed.
@@ -57,9 +48,9 @@ def train(
     import torch
 
     report = progress or (lambda _done, _total, _what: None)
-    pin = _pin(examples, options, base)
-    if (finished := _finished(folder, pin)) is not None:
-        yield from finished
+    pin = pin_of(examples, options, base)
+    if (done := finished(folder, pin)) is not None:
+        yield from done
         return
     saved = folder / "checkpoints"
     optimizer = torch.optim.AdamW(
@@ -68,8 +59,8 @@ def train(
         betas=(0.9, 0.95),
         weight_decay=options.weight_decay,
     )
-    state = _resume(saved, pin, model, optimizer)
-    yield from _steps_of(state.log)
+    state = resume(saved, pin, model, optimizer)
+    yield from steps_of(state.log)
     total = n_steps(len(examples), options)
     for batch, epoch, ends_epoch in batches(examples, options, state.step, total):
         state.step += 1
@@ -81,14 +72,8 @@ def train(
             checkpoints.save(saved, state.step, model, optimizer, {"pin": pin, **asdict(state)})
         report(state.step, total, "steps")
         yield TrainingStep(**row)
-    _finish(
-        model, folder, {"pin": pin, "base": base, "log": state.log}, best=options.keep == "best" and dev is not None
-    )
-
-
-def base_of(folder: Path) -> str | None:
-    """Identity of the base weights that the finished run in ``folder`` was trained on, None if there is no such run."""
-    return checkpoints.read_json(folder / "training.json").get("base")
+    record = {"pin": pin, "base": base, "log": state.log}
+    finish(model, folder, record, best=options.keep == "best" and dev is not None)
 
 
 def _step(
@@ -147,7 +132,7 @@ def _require_finite(sums: Any, part: Sequence[Example], step: int) -> None:
         )
 
 
-def _score(dev: DevScore, model: Any, saved: Path, state: _State) -> dict[str, Any]:
+def _score(dev: DevScore, model: Any, saved: Path, state: State) -> dict[str, Any]:
     loss, weighted_f1 = dev()
     if not math.isfinite(loss):
         raise TrainingError(f"step {state.step}: the dev loss is not finite; lower learning_rate")
@@ -155,48 +140,3 @@ def _score(dev: DevScore, model: Any, saved: Path, state: _State) -> dict[str, A
         state.best = loss
         checkpoints.replace_folder(saved / "best", lambda work: lora.save(model, work))
     return {"dev_loss": loss, "dev_weighted_f1": weighted_f1}
-
-
-def _pin(examples: Sequence[Example], options: TrainOptions, base: str) -> str:
-    """What a checkpoint must share with a run that goes on from it."""
-    fixed = asdict(options) | {"micro_batch": None, "checkpoint_every": None}
-    total = hashlib.sha256(json.dumps([base, fixed], sort_keys=True).encode())
-    for example in examples:
-        total.update(repr((example.utterance_id, example.item.prompt, example.item.answers)).encode())
-    return total.hexdigest()
-
-
-def _resume(saved: Path, pin: str, model: Any, optimizer: Any) -> _State:
-    for checkpoint in reversed(checkpoints.steps(saved)):
-        state = checkpoints.read_json(checkpoint / "state.json")
-        if state.pop("pin", None) == pin:
-            checkpoints.restore(checkpoint, model, optimizer)
-            return _State(**state)
-    shutil.rmtree(saved, ignore_errors=True)
-    return _State()
-
-
-def _finished(folder: Path, pin: str) -> list[TrainingStep] | None:
-    found = checkpoints.read_json(folder / "training.json")
-    if found.get("pin") != pin or not (folder / "adapter" / "adapter_model.safetensors").is_file():
-        return None
-    return _steps_of(found["log"])
-
-
-def _steps_of(log: Sequence[dict[str, Any]]) -> list[TrainingStep]:
-    return [TrainingStep(**row) for row in log]
-
-
-def _finish(model: Any, folder: Path, record: dict[str, Any], *, best: bool) -> None:
-    """Put the adapter in place, then say so in training.json, then drop the checkpoints: a kill loses nothing."""
-    chosen = folder / "checkpoints" / "best"
-
-    def fill(work: Path) -> None:
-        if best:
-            shutil.copytree(chosen, work, dirs_exist_ok=True)
-        else:
-            lora.save(model, work)
-
-    checkpoints.replace_folder(folder / "adapter", fill)
-    checkpoints.replace_file(folder / "training.json", json.dumps(record))
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)

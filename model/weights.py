@@ -13,14 +13,11 @@ A name is one of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from model import gguf_import, weight_files
 from model.errors import WeightsError
-from model.gguf_import import PinnedGguf, first_line
-
-Progress = Callable[[int, int, str], None]
+from model.gguf_fetch import RECIPE, PinnedGguf, Progress, first_line
 
 DEFAULT = "smollm2-135m-instruct"
 
@@ -92,7 +89,7 @@ def _hub_id(name: str) -> tuple[str, str]:
 def _converted(pinned: PinnedGguf, folder: Path, report: Progress) -> Path:
     from filelock import FileLock, Timeout
 
-    target = folder / f"{pinned.name.split('/')[-1].lower()}-{pinned.sha256[:12]}-{gguf_import.RECIPE}"
+    target = folder / f"{pinned.name.split('/')[-1].lower()}-{pinned.sha256[:12]}-{RECIPE}"
     if gguf_import.is_whole(target):
         return target
     try:

@@ -51,16 +51,16 @@ class Layout:
         return self.root / "results.duckdb"
 
     def folder(self, table: str, stage_key: str) -> Path:
-        return self.lake / table / stage_key
+        return self.root.joinpath("lake", table, stage_key)
 
     def part(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.folder(table, stage_key) / f"part-{shard:05d}.parquet"
+        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.parquet")
 
     def manifest(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.folder(table, stage_key) / f"part-{shard:05d}.json"
+        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.json")
 
     def failure(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.folder(table, stage_key) / f"part-{shard:05d}.failed.json"
+        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.failed.json")
 
     def shard_list(self, stage_key: str) -> Path:
         return self.folder("utterances", stage_key) / "stage.json"

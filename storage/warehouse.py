@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.errors import DialogueError, WorkspaceError
+from model.errors import WorkspaceError
 from storage.atomic import replacing
 from storage.layout import Layout
 from storage.ledger import Record
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 SCHEMA_FOLDER = "schema"
-Table = tuple[list[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,57 +52,6 @@ def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False)
             else:
                 temporary.unlink()
             _update(temporary, layout, facts)
-
-
-def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConnection:
-    """A read-only connection that can open nothing but this workspace's lake.
-
-    Raises WorkspaceError where nothing has been published, or where the workspace was moved since.
-    """
-    import duckdb
-
-    if not layout.database.exists():
-        raise WorkspaceError(
-            f"{layout.database} is not there yet: run a configuration, or `dialoguellm warehouse rebuild`"
-        )
-    try:
-        connection = duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE))
-        written_at = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
-    except duckdb.Error as error:
-        raise WorkspaceError(f"{layout.database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
-    if written_at != [(str(layout.root),)]:
-        connection.close()
-        raise WorkspaceError(f"{layout.root} was moved since its last run: `dialoguellm warehouse rebuild` first")
-    connection.execute(f"SET memory_limit = '{memory_limit}'")
-    # an open file is compared with these by its name, and the views name theirs as patterns
-    allowed = ", ".join({_quoted(layout.lake), _quoted(_pattern(layout.lake))})
-    connection.execute(f"SET allowed_directories = [{allowed}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def query(connection: duckdb.DuckDBPyConnection, text: str, parameters: Sequence[Any] = ()) -> Table:
-    """Column names and rows of one reading statement. Raises DialogueError where it fails or is not a query.
-
-    A read-only connection still obeys COPY … TO and EXPORT inside the lake, bare or behind EXPLAIN ANALYZE; hence
-    only statements that read are let through.
-    """
-    import duckdb
-
-    try:
-        statements = connection.extract_statements(text)
-        if not statements:
-            raise DialogueError("the query is empty: for example, select * from scores")
-        for statement in statements:
-            kind = statement.type.name
-            harmless = kind in ("EXPLAIN", "MULTI") and not re.search(r"\b(copy|export)\b", text, re.IGNORECASE)
-            if kind != "SELECT" and not harmless:
-                raise DialogueError(f"only queries are allowed here, not {kind}: the results are read-only")
-        found = connection.execute(text, list(parameters))
-        return [item[0] for item in found.description or []], found.fetchall()
-    except duckdb.Error as error:
-        raise DialogueError(f"the query failed: {str(error).strip()}") from error
 
 
 def _update(database: Path, layout: Layout, facts: Sequence[RunFacts]) -> None:
@@ -161,19 +108,28 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-    """One view over each table of the lake (finished shards only), then the views that answer questions."""
-    connection.execute("INSERT OR REPLACE INTO about VALUES ('workspace', ?)", [str(layout.root)])
-    for table in LAKE_VIEWS:
-        parts = _pattern(layout.lake) / table / "*" / "part-*.parquet"
-        connection.execute(
-            f"CREATE OR REPLACE VIEW {table} AS "
-            "SELECT * EXCLUDE (filename), parse_filename(parse_dirpath(filename)) AS stage_key, "
-            "TRY_CAST(regexp_extract(filename, 'part-(\\d+)', 1) AS INTEGER) AS shard "
-            f"FROM read_parquet({_quoted(parts)}, filename = true, union_by_name = true, hive_partitioning = false) "
-            "WHERE (stage_key, shard) IN (SELECT (stage_key, shard) FROM shards WHERE state = 'done')"
-        )
-    for _, text in _sql_files("views"):
+    """One view over each table of the lake (finished shards only), then the views that answer questions.
+
+    Making a view opens every file under it; that is done only where a definition is new.
+    """
+    texts = [*(_lake_view(table, layout) for table in LAKE_VIEWS), *(text for _, text in _sql_files("views"))]
+    wanted = [("views", "\n".join(texts)), ("workspace", str(layout.root))]
+    if connection.execute("SELECT name, value FROM about WHERE name <> 'migration' ORDER BY name").fetchall() == wanted:
+        return
+    for text in texts:
         connection.execute(text)
+    connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", wanted)
+
+
+def _lake_view(table: str, layout: Layout) -> str:
+    parts = pattern(layout.lake) / table / "*" / "part-*.parquet"
+    return (
+        f"CREATE OR REPLACE VIEW {table} AS "
+        "SELECT * EXCLUDE (filename), parse_filename(parse_dirpath(filename)) AS stage_key, "
+        "TRY_CAST(regexp_extract(filename, 'part-(\\d+)', 1) AS INTEGER) AS shard "
+        f"FROM read_parquet({quoted(parts)}, filename = true, union_by_name = true, hive_partitioning = false) "
+        "WHERE (stage_key, shard) IN (SELECT (stage_key, shard) FROM shards WHERE state = 'done')"
+    )
 
 
 LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_log", "rejects")
@@ -205,7 +161,7 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, default=str, sort_keys=True) if isinstance(value, dict | list) else value
 
 
-def _pattern(path: Path) -> Path:
+def pattern(path: Path) -> Path:
     """A pattern that matches just this path."""
     return Path(glob.escape(str(path)))
 
@@ -214,5 +170,5 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from model import lora, packing, trainer, weights
+from model import lora, packing, training_state, weights
 from model.dialogue import Instruction, Prediction, Rejected
 from model.errors import TrainingError
 from model.predictor import Normalise
@@ -122,7 +122,7 @@ def _adapter(settings: EvaluateSettings, context: Context) -> Path | None:
     """The folder of the adapter, None where tuning is off. Raises TrainingError if its base was another model."""
     if "finetune" not in context.folders:
         return None
-    trained_on = trainer.base_of(context.folders["finetune"])
+    trained_on = training_state.base_of(context.folders["finetune"])
     if trained_on is None:
         raise TrainingError("there is no finished adapter; run the finetune stage first")
     if trained_on != weights.identity(settings.model):

@@ -57,7 +57,7 @@ class KeyframesSettings(StageSettings):
     """Longest video file that is decoded."""
 
     timeout_s: float = Field(default=60.0, gt=0)
-    """Seconds that opening a file may take, and that decoding it may take on top of its own length."""
+    """Seconds without a new frame after which a decoder is ended; in all a file may take its length and this of CPU."""
 
     memory_mb: int = Field(default=3072, ge=512)
     """Address space of one decoder process."""

@@ -144,12 +144,14 @@ STAGES = (
 )
 
 
-def install(monkeypatch: pytest.MonkeyPatch, pipeline: Sequence[Stage] = STAGES) -> None:
-    """Puts these stages in place of the real ones wherever they are used."""
+def install(monkeypatch: pytest.MonkeyPatch, pipeline: Sequence[Stage] = STAGES, *, publishing: bool = False) -> None:
+    """Puts these stages in place of the real ones wherever they are used; most tests need no database."""
     from flows import read_commands, run_commands, settings
     from tasks import drive, plan, run
 
     SEEN.clear()
+    if not publishing:
+        monkeypatch.setattr(drive, "publish", lambda _run: None)
     for module in (stages, plan, run, drive, settings, run_commands):
         monkeypatch.setattr(module, "STAGES", tuple(pipeline), raising=False)
     for module in (stages, run, drive, settings, run_commands, read_commands):

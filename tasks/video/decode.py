@@ -75,18 +75,20 @@ class Decoder:
         return int((time_s + self._video.start_s) / self._tick_s)
 
     def _packets(self) -> Iterator[Any]:
+        """Packets, then None: the decoder shall give up what it still holds, also where the file breaks off."""
         import av
 
         try:
             yield from self._video.container.demux(self._video.stream)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # IndexError: a stream that the header did not announce
             self._damaged = self.broken = True
+            yield None
 
     def _frames(self, packet: Any) -> list[Any]:
         import av
 
         try:
-            frames: list[Any] = packet.decode()
+            frames: list[Any] = self._codec.decode(packet)
         except (MemoryError, av.MemoryError) as error:
             raise refuse("too_large", "a frame needs more memory than a worker may have") from error
         except av.EOFError:

@@ -29,33 +29,30 @@ def extract(
     name: str,
     stretches: Sequence[Span],
     options: Options,
-    opened: Callable[[float], None] | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> list[Outcome]:
     """The keyframes of each stretch of ``root/name``, or why there are none; in the order of ``stretches``.
 
-    ``opened`` is called with the seconds that decoding may take, once the file is known to be one.
-    Raises VideoError where the whole file cannot be used.
+    ``alive`` is called for every decoded frame. Raises VideoError where the whole file cannot be used.
     """
     with open_video(root, name, options.max_pixels, options.max_seconds) as video:
-        seconds = options.timeout_s + (video.seconds or 0.0)
-        if opened is not None:
-            opened(seconds)
         fast = options.mode == "fast" and _can_skip(video)
-        results = _extract(video, name, stretches, options, fast, time.monotonic() + seconds)
+        results = _extract(video, name, stretches, options, fast, alive)
     if results is None and fast:  # a stream in which no frame refers to another
-        return extract(root, name, stretches, replace(options, mode="full"), opened)
+        return extract(root, name, stretches, replace(options, mode="full"), alive)
     if results is None:
         raise refuse("undecodable", f"{name}: not one picture can be decoded")
     return results
 
 
 def _extract(
-    video: Video, name: str, stretches: Sequence[Span], options: Options, fast: bool, deadline: float
+    video: Video, name: str, stretches: Sequence[Span], options: Options, fast: bool, alive: Callable[[], None]
 ) -> list[Outcome] | None:
     """One pass; None where nothing decodes."""
     decoder = Decoder(video, fast)
     windows = _windows(video, stretches, options)
-    sweep = Sweep(decoder, windows, fast, options.max_seconds, deadline)
+    deadline = time.process_time() + options.timeout_s + (video.seconds or 0.0)
+    sweep = Sweep(decoder, windows, fast, options.max_seconds, deadline, alive)
     editor = Editor(video, options, "fast" if fast else "full")
     found: dict[Span, list[Chosen]] = {}
     stopped: VideoError | None = None
@@ -77,7 +74,7 @@ def _can_skip(video: Video) -> bool:
 def _windows(video: Video, stretches: Sequence[Span], options: Options) -> list[Window]:
     """A window per different stretch."""
     codec = video.stream.codec_context
-    most = min(max(CANDIDATE_BYTES // (codec.width * codec.height * 3 // 2), 8), 48)
+    most = min(max(CANDIDATE_BYTES // max(codec.width * codec.height * 3 // 2, 1), 8), 48)
     return [Window(start, end, most, options.method == "best") for start, end in sorted(set(stretches))]
 
 

@@ -51,9 +51,9 @@ def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> It
             raise refuse("not_a_video", f"{name}: its first bytes are those of no supported video container")
         options = {"fd": str(descriptor), "protocol_whitelist": "fd", "codec_whitelist": ",".join(sorted(CODECS))}
         try:
-            container = av.open("fd:", format=form, options=options)
-        except (av.FFmpegError, ValueError) as error:
-            raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error})") from error
+            container = av.open("fd:", format=form, options=options, metadata_errors="replace")
+        except av.FFmpegError as error:
+            raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
         with container:
             yield _checked(container, name, max_pixels, max_seconds)
     finally:

@@ -69,9 +69,9 @@ class Worker:
             self._pipe.send_bytes(json.dumps(message).encode())
         except OSError as error:
             raise WorkerLost from error
-        reply = self._receive(options.timeout_s)
-        while "opened" in reply:
-            reply = self._receive(reply["opened"] + GRACE_S)
+        reply = self._receive(options.timeout_s + GRACE_S)
+        while "alive" in reply:
+            reply = self._receive(options.timeout_s + GRACE_S)
         if "fault" in reply:
             raise WeightsError(reply["fault"])
         return [self._outcome(clip) for clip in reply["clips"]]

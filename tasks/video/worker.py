@@ -5,7 +5,7 @@ is executed on the other side. Never imports torch.
 
     in   {"root", "name", "stretches": [[start, end or null], …], "options": {…}}
     out  {"ready": true}                 once
-         {"opened": seconds}             when the file is open; decoding may take that long
+         {"alive": true}                 about once a second while frames come
          {"fault": "…"}                  the face model cannot be used
          {"clips": [{"frames": […]} | {"reason", "detail"}, …]}     followed by one message per JPEG
 """
@@ -13,8 +13,11 @@ is executed on the other side. Never imports torch.
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -56,17 +59,30 @@ def _limit(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+class Heartbeat:
+    """Tells the parent that frames come, and ends this process where they do not and nobody is left to kill it."""
+
+    def __init__(self, pipe: Connection, timeout_s: float) -> None:
+        self._pipe = pipe
+        self._alarm_s = math.ceil(timeout_s) + ORPHAN_S
+        self._last_s = time.monotonic()
+        signal.alarm(self._alarm_s)  # its default action ends even a decoder that hangs in C
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if now - self._last_s >= 1.0:
+            self._last_s = now
+            signal.alarm(self._alarm_s)
+            _send(self._pipe, {"alive": True})
+
+
 def _serve(pipe: Connection, request: dict[str, Any]) -> None:
     options = Options(**request["options"])
     stretches = [(start, float("inf") if end is None else end) for start, end in request["stretches"]]
 
-    def opened(seconds: float) -> None:
-        signal.alarm(int(seconds) + ORPHAN_S)  # its default action ends even a decoder that hangs in C
-        _send(pipe, {"opened": seconds})
-
-    signal.alarm(int(options.timeout_s) + ORPHAN_S)
+    heartbeat = Heartbeat(pipe, options.timeout_s)
     try:
-        outcomes = _outcomes(request, stretches, options, opened)
+        outcomes = _outcomes(request, stretches, options, heartbeat.beat)
     except WeightsError as error:
         return _send(pipe, {"fault": str(error)})
     finally:
@@ -80,11 +96,11 @@ def _serve(pipe: Connection, request: dict[str, Any]) -> None:
 
 
 def _outcomes(
-    request: dict[str, Any], stretches: list[tuple[float, float]], options: Options, opened: Any
+    request: dict[str, Any], stretches: list[tuple[float, float]], options: Options, alive: Callable[[], None]
 ) -> list[Outcome]:
     name = request["name"]
     try:
-        return extract(Path(request["root"]), name, stretches, options, opened)
+        return extract(Path(request["root"]), name, stretches, options, alive)
     except VideoError as error:
         failed = error
     except WeightsError:

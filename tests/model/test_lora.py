@@ -73,6 +73,7 @@ def test_a_model_without_the_target_layers_is_refused(tiny_model: Path) -> None:
         lora.attach(base, lora.LoraOptions(target="q_proj,v_proj"), "tiny")
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft's own, see model/lora.py
 def test_saved_adapter_loads_here_and_with_plain_peft(tiny_model: Path, tmp_path: Path) -> None:
     import torch
     from peft import PeftModel

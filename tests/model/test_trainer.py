@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model import checkpoints, lora, packing, trainer
+from model import checkpoints, lora, packing, trainer, training_state
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
@@ -131,7 +131,7 @@ def test_killed_before_the_adapter_is_declared_done(
     with pytest.raises(Killed):
         machine.run()
     monkeypatch.undo()
-    assert trainer.base_of(tmp_path) is None
+    assert training_state.base_of(tmp_path) is None
     assert without_time(machine.run()) == uninterrupted[1]
     assert machine.adapter() == uninterrupted[0]
 
@@ -140,7 +140,7 @@ def test_a_finished_run_is_not_repeated_and_leaves_no_checkpoints(tiny_model: Pa
     machine = Machine(tiny_model, tmp_path)
     steps = machine.run()
     assert {path.name for path in tmp_path.iterdir()} == {"adapter", "training.json"}
-    assert trainer.base_of(tmp_path) == "tiny"
+    assert training_state.base_of(tmp_path) == "tiny"
     assert machine.run(kill_at=1) == steps  # would be killed if it made a step
     shutil.rmtree(tmp_path / "adapter")
     with pytest.raises(Killed):

@@ -16,9 +16,10 @@ from flows.direct import execute
 from model.errors import RunFailed, SettingsError, WorkspaceError, WorkspaceLocked
 from storage import ledger
 from storage.locks import holding
-from storage.warehouse import connect, query
+from storage.queries import connect, query
 from tasks.drive import Failure, Selection, drive, planned
 from tasks.plan import Run, load, plan
+from tasks.publish import publish
 from tasks.stage import Stage
 
 ALL = {"ingest": 1, "captions": 4, "finetune": 1, "evaluate": 1, "score": 1, "report": 1}
@@ -31,6 +32,12 @@ def _stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def attempts(run: Run) -> list[tuple[Any, ...]]:
     return [(item["attempt"], item["state"], item["reason"]) for item in ledger.attempts(run.layout, run.run_id)]
+
+
+@pytest.fixture
+def publishing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the database."""
+    monkeypatch.setattr("tasks.drive.publish", publish)
 
 
 def failed(run: Run, selection: Selection | None = None) -> RunFailed:
@@ -180,6 +187,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert go(run).done == {"captions": 2, "finetune": 1, "evaluate": 1, "score": 1, "report": 1}
 
 
+@pytest.mark.usefixtures("publishing")
 def test_a_publisher_that_fails_does_not_hide_why_the_run_failed(tmp_path: Path) -> None:
     run = make(tmp_path)
 
@@ -204,6 +212,7 @@ def test_a_second_run_of_the_same_name_is_refused(tmp_path: Path) -> None:
     assert go(run).done == ALL
 
 
+@pytest.mark.usefixtures("publishing")
 def test_a_run_may_have_the_name_of_any_thing(tmp_path: Path) -> None:
     """Also the name of the warehouse, which is published while the run is locked."""
     for name in ("warehouse", "results.duckdb", "workspace"):
@@ -213,6 +222,23 @@ def test_a_run_may_have_the_name_of_any_thing(tmp_path: Path) -> None:
 # ---- the record
 
 
+@pytest.mark.usefixtures("publishing")
+def test_the_database_is_brought_up_to_date_after_every_stage(tmp_path: Path) -> None:
+    counts = []
+
+    def look_first(run: Run, stage: Stage, shards: Sequence[int]) -> Sequence[Failure]:
+        if stage.name != "ingest":
+            with connect(run.layout) as connection:
+                counts.append(query(connection, "SELECT count(*) FROM shards WHERE state = 'done'")[1][0][0])
+        return execute(run, stage, shards)
+
+    run = make(tmp_path)
+    drive(run, Selection(), look_first, engine="direct")
+    assert counts == [4, 8, 9, 10, 11]
+    with connect(run.layout) as connection:
+        assert query(connection, "SELECT state, engine FROM attempts")[1] == [("completed", "direct")]
+
+
 def test_a_crashed_attempt_is_marked_by_the_next(tmp_path: Path) -> None:
     run = make(tmp_path)
     ledger.start_attempt(run.layout, run.run_id, reason="run", pending={}, engine="prefect")
@@ -220,6 +246,7 @@ def test_a_crashed_attempt_is_marked_by_the_next(tmp_path: Path) -> None:
     assert attempts(run) == [(1, "crashed", "run"), (2, "completed", "run")]
 
 
+@pytest.mark.usefixtures("publishing")
 def test_every_opening_of_the_test_split_is_on_record(tmp_path: Path) -> None:
     run = make(tmp_path)
     go(run)

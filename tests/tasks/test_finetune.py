@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from model import lora, trainer, weights
+from model import lora, training_state, weights
 from model.dialogue import Instruction, TrainingStep
 from model.errors import TrainingError
 from tasks.finetune import STAGE, FinetuneSettings
@@ -47,7 +47,7 @@ def test_the_adapter_is_left_for_the_next_stage(tiny_model: Path, tmp_path: Path
     assert steps[5].dev_loss < steps[2].dev_loss
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"adapter", "training.json"}
     lora.load(tiny_model, tmp_path / "model" / "adapter", device="cpu")
-    assert trainer.base_of(tmp_path / "model") == weights.identity(str(tiny_model))
+    assert training_state.base_of(tmp_path / "model") == weights.identity(str(tiny_model))
     assert told[-1] == (6, 6, "steps on 18 of 18 rows")
 
 

@@ -12,7 +12,7 @@ from fake_stages import go, make
 from model.errors import RunFailed, WorkspaceError
 from storage import ledger
 from storage.layout import Layout
-from storage.warehouse import connect, query
+from storage.queries import connect, query
 from tasks.drive import Selection
 from tasks.plan import load
 from tasks.publish import facts, publish, rebuild
@@ -26,7 +26,7 @@ CONTENTS = (
 
 @pytest.fixture(autouse=True)
 def _stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_stages.install(monkeypatch)
+    fake_stages.install(monkeypatch, publishing=True)
 
 
 def ask(layout: Layout, text: str) -> list[tuple[Any, ...]]:

@@ -72,6 +72,14 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     assert 5 < shown < 72
 
 
+def test_a_stream_that_joins_later_ends_the_file_and_not_the_program(tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.ts")
+    sound = ["-f", "lavfi", "-i", "sine=d=3", "-c:v", "copy", "-c:a", "aac", str(tmp_path / "b.ts")]
+    subprocess.run([FFMPEG, "-v", "error", "-i", str(tmp_path / "a.ts"), *sound], check=True)
+    (tmp_path / "both.ts").write_bytes((tmp_path / "a.ts").read_bytes() * 40 + (tmp_path / "b.ts").read_bytes())
+    assert len(times(tmp_path / "both.ts")) >= 72
+
+
 def test_skipping_lands_before_the_time_and_only_where_it_pays(tmp_path: Path) -> None:
     images = [image for seed in range(20) for image in moving(scene(seed), 24)]
     write_clip(tmp_path / "a.mp4", images, gop=24)

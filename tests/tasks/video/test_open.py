@@ -96,6 +96,15 @@ def test_a_container_of_garbage_is_undecodable(tmp_path: Path) -> None:
     assert reason(tmp_path, "b.mkv") == "undecodable"
 
 
+def test_titles_in_old_encodings_do_no_harm(tmp_path: Path) -> None:
+    three_shots(tmp_path / "plain.mp4")
+    command = [FFMPEG, "-v", "error", "-i", str(tmp_path / "plain.mp4"), "-c", "copy", "-metadata", "title=Cafe"]
+    subprocess.run([*command, str(tmp_path / "a.mkv")], check=True)
+    (tmp_path / "a.mkv").write_bytes((tmp_path / "a.mkv").read_bytes().replace(b"Cafe", b"Caf\xe9"))
+    with open_video(tmp_path, "a.mkv", PIXELS, SECONDS) as video:
+        assert video.seconds == pytest.approx(3.0, abs=0.1)
+
+
 def test_sound_alone_and_cover_pictures_are_no_video(tmp_path: Path) -> None:
     write_sound(tmp_path / "sound.mp4")
     write_clip(tmp_path / "cover.png", [scene(1)], codec="png", pixels="rgb24")
