@@ -1,6 +1,6 @@
 """What planning costs: 15,000 finished shards, beside the floor of reading their manifests and nothing else.
 
-    python benchmarks/orchestration.py [--quick] [--shards 15000]
+python benchmarks/orchestration.py [--quick] [--shards 15000]
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from flows.settings import prepare
 from model.errors import RunFailed
 from storage.layout import open_workspace
 from tasks.drive import Outcome, Selection, drive
-from tasks.plan import Run, load
+from tasks.plan import Run, load_current
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
 """One shard at a time: a stage uses the machine's cores itself."""
@@ -53,7 +53,7 @@ def rerun(
     reason: str = "rerun",
 ) -> dict[str, int]:
     """Takes up a recorded run again: pending shards of the chosen stages, with ``force`` finished ones too."""
-    known = load(open_workspace(Path(workspace), create=True), run)
+    known = load_current(open_workspace(Path(workspace)), run)
     selection = Selection(tuple(stages) if stages else None, tuple(shards) if shards else None, force, reason)
     return _drive(known, selection).done
 

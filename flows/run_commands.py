@@ -15,7 +15,7 @@ from storage import ledger
 from storage.layout import open_workspace
 from storage.locks import holding
 from tasks.drive import Outcome, Selection, planned
-from tasks.plan import Run, StagePlan, load
+from tasks.plan import Run, StagePlan, load, load_current
 from tasks.publish import publish, rebuild
 from tasks.stages import BY_NAME, STAGES
 
@@ -92,7 +92,7 @@ def rerun(
     """Take up a recorded run again: its failed or missing shards, or a stage of it."""
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
-    known = load(open_workspace(workspace or DEFAULT_WORKSPACE), run)
+    known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
     chosen = None if stage is None else _choose(stage, None if downstream else stage, None)
     selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
     if dry_run:

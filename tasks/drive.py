@@ -110,7 +110,10 @@ def _run_stage(
     if shards:
         _require_inputs(run, stage)
         _record_test_read(run, stage, shards, attempt, selection)
-        failures = execute(run, stage, shards)
+        with holding(run.layout, f"_{stage.name}-{run.key(stage)}"):  # other configurations may share this stage
+            if selection.force and stage.unit:
+                _set_aside(run, stage)
+            failures = execute(run, stage, shards)
         outcome.done[stage.name] = len(shards) - len(failures)
         publish(run)
         if failures:
@@ -124,6 +127,14 @@ def _run_stage(
             f"or raise {stage.name}.max_rejects",
             exit_code=3,
         )
+
+
+def _set_aside(run: Run, stage: Stage) -> None:
+    """A finished training run would only be read again: a forced one begins anew, the old one is kept beside it."""
+    folder = run.layout.model(run.key(stage))
+    if folder.exists():
+        before = folder.with_name(f"{folder.name}.before-{ledger.now().replace(':', '')}")
+        folder.rename(before)
 
 
 def _require_inputs(run: Run, stage: Stage) -> None:

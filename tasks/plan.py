@@ -140,6 +140,24 @@ def load(layout: Layout, name: str | None = None) -> Run:
     return Run(record["run_id"], record["name"], layout, settings, keys, record)
 
 
+def load_current(layout: Layout, name: str) -> Run:
+    """A recorded run that can still be taken up: today's program and sources would give the same keys.
+
+    Raises WorkspaceError where they would not: results under the old keys would not be what the keys say.
+    """
+    run = load(layout, name)
+    today = resolve(run.name, layout, run.settings, run.record["source"])
+    changed = [stage for stage in run.keys if run.keys[stage] != today.keys[stage]]
+    if changed:
+        own = differences(run.record["stages"][changed[0]], today.record["stages"][changed[0]])
+        again = run.typed(f"run {run.record['source']}")
+        raise WorkspaceError(
+            f"{run.run_id} cannot be taken up: {changed[0]} is no longer what it was recorded with ({own}). "
+            f"`{again}` makes a new run beside it"
+        )
+    return run
+
+
 def plan(run: Run, names: Sequence[str] | None = None) -> list[StagePlan]:
     """The state of each stage that is on (or of those named), in order."""
     return [plan_stage(run, stage) for stage in run.stages() if names is None or stage.name in names]

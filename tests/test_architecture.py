@@ -18,6 +18,8 @@ HEAVY = {"torch", "transformers", "peft", "accelerate", "cv2", "av", "sklearn", 
 LINES = 300
 
 ELSEWHERE = {
+    "model/test_gguf_import": ("model/gguf_fetch",),
+    "model/test_trainer": ("model/training_state",),
     "test_end_to_end": ("flows/pipeline", "flows/stages"),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",

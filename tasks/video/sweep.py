@@ -18,8 +18,9 @@ LAST_HOLDS_S = 0.25
 class Sweep:
     """Feeds each decoded frame to the windows that are open at its time.
 
-    ``fast`` looks at no more than FAST_LOOKS_PER_S frames a second. ``longest_s`` and ``deadline`` (of
-    time.process_time, so that a busy machine rejects nothing) bound what a file can cost. ``alive`` is called for every frame; ``decoded`` counts them.
+    ``fast`` looks at no more than FAST_LOOKS_PER_S frames a second. ``longest_s`` and ``deadline`` bound what a file
+    can cost; the latter is of time.process_time, so that a busy machine rejects nothing. ``alive`` is called for
+    every frame; ``decoded`` counts them.
     """
 
     def __init__(

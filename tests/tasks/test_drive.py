@@ -268,3 +268,14 @@ def test_a_test_read_is_on_record_even_if_the_evaluation_fails(tmp_path: Path, m
     with suppress(RunFailed):
         go(run)
     assert len(ledger.attempts(run.layout, run.run_id)[0]["test_reads"]) == 1
+
+
+def test_a_forced_training_run_begins_anew_and_keeps_the_old_one(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    go(run)
+    folder = run.layout.model(str(run.keys["finetune"]))
+    (folder / "adapter").write_text("older weights")
+    go(run, Selection(stages=("finetune",), force=True))
+    assert (folder / "adapter").read_text() == "weights"
+    (before,) = folder.parent.glob(f"{folder.name}.before-*")
+    assert (before / "adapter").read_text() == "older weights"

@@ -16,7 +16,7 @@ from fake_stages import go, make
 from model.errors import UnknownRun, WorkspaceError
 from storage import ledger
 from tasks.drive import Selection, planned
-from tasks.plan import Pending, Run, load, plan, plan_stage
+from tasks.plan import Pending, Run, load, load_current, plan, plan_stage
 
 TABLES = {stage.name: stage.writes for stage in fake_stages.STAGES}
 SHARDS = {"ingest": 1, "captions": 4, "finetune": 1, "evaluate": 1, "score": 1, "report": 1}
@@ -246,3 +246,13 @@ def test_a_command_names_the_workspace_where_it_must(tmp_path: Path, monkeypatch
     assert run.typed("status x") == f"dialoguellm status x -w '{run.layout.root}'"
     monkeypatch.chdir(tmp_path / "two words")
     assert run.typed("status x") == "dialoguellm status x"
+
+
+def test_a_run_whose_stage_has_changed_since_is_not_taken_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = make(tmp_path)
+    go(run)
+    assert load_current(run.layout, run.run_id).keys == run.keys
+    newer = [replace(stage, version=2) if stage.name == "captions" else stage for stage in fake_stages.STAGES]
+    monkeypatch.setattr("tasks.plan.STAGES", tuple(newer))
+    with pytest.raises(WorkspaceError, match=r"captions is no longer what it was recorded with \(version: 1 → 2\)"):
+        load_current(run.layout, run.run_id)

@@ -18,7 +18,9 @@ def fails(home: Path, *arguments: str, code: int) -> str:
 
 def test_unknown_keys_and_wrong_types_are_shown_at_once(tmp_path: Path) -> None:
     config = tmp_path / "bad.toml"
-    config.write_text('name = "bad"\ncolour = 1\n[keyframes]\nmax_frames = "many"\nframes = 3\n[ingest]\ncorpus = "x"\n')
+    config.write_text(
+        'name = "bad"\ncolour = 1\n[keyframes]\nmax_frames = "many"\nframes = 3\n[ingest]\ncorpus = "x"\n'
+    )
     said = fails(tmp_path / "home", "run", str(config), code=2)
     for key in ("colour", "keyframes.max_frames", "keyframes.frames", "ingest.corpus"):
         assert key in said
