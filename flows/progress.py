@@ -29,7 +29,7 @@ class StageProgress:
         def report(done: int, total: int, what: str) -> None:
             with self._lock:
                 self._fractions[shard] = done / total if total else 0.0
-                detail = f"{done}/{total} {what}"
+                detail = f"{_count(done)}/{_count(total)} {what}"
                 if self._shards > 1:
                     detail = f"shard {len(self._fractions)}/{self._shards}, {detail}"
                 self._bars.update(self._task, completed=sum(self._fractions.values()), detail=detail)
@@ -40,6 +40,11 @@ class StageProgress:
         with self._lock:
             self._fractions[shard] = 1.0
             self._bars.update(self._task, completed=sum(self._fractions.values()))
+
+
+def _count(number: int) -> str:
+    """Bytes are counted too, and are many."""
+    return f"{number / 1e6:.0f} M" if number >= 1_000_000 else str(number)
 
 
 @contextmanager

@@ -212,11 +212,12 @@ def _summary(run: Run, outcome: Outcome) -> None:
     report = run.layout.report(run.run_id) / "index.html"
     if report.exists():
         lines.append(f"  report     {report}")
+    stage = "captions" if run.keys["captions"] else "instructions"
     lines += [
         f"  database   {run.layout.database}",
         "  next       " + run.typed('sql "select * from scores"'),
         "             " + run.typed(f"status {run.run_id}"),
         "             " + run.typed(f"rejects {run.run_id}"),
-        "             " + run.typed(f"rerun {run.run_id} --stage captions --downstream --dry-run"),
+        "             " + run.typed(f"rerun {run.run_id} --stage {stage} --downstream --dry-run"),
     ]
     typer.echo("\n".join(lines))

@@ -62,7 +62,7 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
     if not utterances:
         return
     captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
-    tokenizer = _load(weights.resolve(settings.model, context.cache))
+    tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
     fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens)
     dialogues: dict[str, list[Utterance]] = {}
     for done, utterance in enumerate(utterances, 1):
