@@ -21,30 +21,30 @@ KILLED_AFTER = {
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A folder with a configuration and the workspace of its finished run."""
     folder = tmp_path_factory.mktemp("undisturbed")
     config = write_config(folder, tiny_model, folder / "workspace")
     dialoguellm(folder / "home", "run", str(config), "--direct")
-    return folder / "workspace"
+    return folder
 
 
-def test_a_killed_run_goes_on(undisturbed: Path, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_killed_run_goes_on(undisturbed: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
-    shutil.copytree(undisturbed / "cache", workspace / "cache")
+    shutil.copytree(undisturbed / "workspace" / "cache", workspace / "cache")
     (workspace / "workspace.json").write_text('{"format": 1}')
-    config = write_config(tmp_path, tiny_model, workspace)
+    arguments = ("run", str(undisturbed / "small.toml"), "--direct", "-w", str(workspace))
     for sign in KILLED_AFTER.values():
-        kill_when(workspace, sign, tmp_path, str(config))
-    output = dialoguellm(tmp_path / "home", "run", str(config), "--direct")
+        kill_when(workspace, sign, tmp_path / "home", arguments)
+    output = dialoguellm(tmp_path / "home", *arguments)
     assert "0 shards done" not in output
-    assert tables(workspace) == tables(undisturbed)
+    assert tables(workspace) == tables(undisturbed / "workspace")
     assert not list(workspace.glob("models/*/checkpoints"))
 
 
-def kill_when(workspace: Path, sign: str, folder: Path, config: str) -> None:
+def kill_when(workspace: Path, sign: str, home: Path, arguments: tuple[str, ...]) -> None:
     """Starts the run, kills it with everything it started as soon as ``sign`` exists, which must be before its end."""
-    arguments = command(folder / "home", "run", config, "--direct")
     process = subprocess.Popen(
-        arguments, env=environment(folder / "home"), stderr=subprocess.DEVNULL, start_new_session=True
+        command(home, *arguments), env=environment(home), stderr=subprocess.DEVNULL, start_new_session=True
     )
     while process.poll() is None and not list(workspace.glob(sign)):
         time.sleep(0.002)
