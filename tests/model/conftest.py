@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +102,6 @@ def save_random(model: Any, config: Any, tokenizer: Any, folder: Path) -> Path:
     made.generation_config.eos_token_id = tokenizer.eos_token_id
     made.save_pretrained(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for one another make tiny models up to 70 times slower on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
