@@ -31,8 +31,7 @@ ELSEWHERE = {
     "tasks/demo/test_train_captioner": tuple(
         f"tasks/demo/captioner_{part}" for part in ("card", "data", "language", "model", "score", "vision")
     ),
-    "tasks/video/test_pool": ("tasks/video/outcome", "tasks/video/worker"),
-    "tasks/video/test_extract": ("tasks/video/editor", "tasks/video/options", "tasks/video/reasons"),
+    "tasks/video/test_pool": ("tasks/video/outcome",),
 }
 """Test files that cover other source files than their own, which are parts of it."""
 

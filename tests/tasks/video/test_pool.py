@@ -38,13 +38,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def workers() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if "tasks.video.worker" in child.cmdline()}
+
+
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPool]:
     monkeypatch.setattr(pools, "Worker", Fragile)
+    before = workers()  # other tests keep the pool that stages share
     made = WorkerPool(2, MEMORY)
     yield made
     made.close()
-    assert not [p for p in psutil.Process().children() if "tasks.video.worker" in p.cmdline()], "no process is left"
+    assert workers() <= before, "no process is left"
 
 
 def reasons(outcomes: Sequence[Outcome]) -> list[str]:
