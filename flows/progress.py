@@ -65,4 +65,5 @@ def showing(stage: Stage, shards: Sequence[int]) -> Iterator[StageProgress]:
         task = bars.add_task(stage.name, total=len(shards), detail="")
         yield StageProgress(bars, task, stage, shards)
     if not console.is_terminal:
-        console.print(f"{stage.name}: {len(shards)} shards in {monotonic() - started:.1f} s", highlight=False)
+        noun = "shard" if len(shards) == 1 else "shards"
+        console.print(f"{stage.name}: {len(shards)} {noun} in {monotonic() - started:.1f} s", highlight=False)

@@ -10,39 +10,13 @@ sampler's position nor a random generator's state has to be kept.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model import lora
+from model import atomic, lora
 
 KEEP = 2
-
-
-def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
-    """Make ``target`` anew: filled under a dot-name, flushed to disk, then renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = target.parent / f".{target.name}.tmp"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    fill(work)
-    for path in work.iterdir():
-        _sync(path)
-    _sync(work)
-    shutil.rmtree(target, ignore_errors=True)
-    work.rename(target)
-    _sync(target.parent)
-
-
-def replace_file(target: Path, text: str) -> None:
-    """Write ``target`` under a dot-name, flush it to disk and rename it."""
-    work = target.parent / f".{target.name}.tmp"
-    work.write_text(text, encoding="utf-8")
-    _sync(work)
-    work.replace(target)
-    _sync(target.parent)
 
 
 def save(folder: Path, step: int, model: Any, optimizer: Any, state: dict[str, Any]) -> None:
@@ -57,7 +31,7 @@ def save(folder: Path, step: int, model: Any, optimizer: Any, state: dict[str, A
         save_file(flat, work / "optimizer.safetensors")
         (work / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
-    replace_folder(folder / f"step-{step:08d}", fill)
+    atomic.replace_folder(folder / f"step-{step:08d}", fill)
     for old in steps(folder)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -86,11 +60,3 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,8 +13,9 @@ import shutil
 from contextlib import redirect_stderr
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from model import atomic
 from model.errors import WeightsError
 from model.gguf_fetch import RECIPE, PinnedGguf, Progress, fetch, first_line
 from model.weight_files import file_sha256
@@ -46,7 +47,7 @@ def install(source: PinnedGguf, target: Path, progress: Progress) -> None:
         seal(out, {"name": source.name, "via": via, "source": asdict(source), "recipe": RECIPE})
         shutil.rmtree(target, ignore_errors=True)
         out.rename(target)
-        _sync(target.parent)
+        atomic.sync(target.parent)
         progress(1, 1, f"converting {source.name}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -83,24 +84,7 @@ def seal(folder: Path, about: dict[str, Any]) -> None:
 
     files = {}
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
+        atomic.sync(path)
         files[path.name] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
     versions = {"torch": str(torch.__version__), "transformers": str(transformers.__version__)}
-    with (folder / "SOURCE.json").open("w", encoding="utf-8") as handle:
-        json.dump({**about, "versions": versions, "files": files}, handle, indent=2)
-        _flush(handle)
-    _sync(folder)
-
-
-def _flush(handle: IO[str]) -> None:
-    handle.flush()
-    os.fsync(handle.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    atomic.write_json(folder / "SOURCE.json", {**about, "versions": versions, "files": files})

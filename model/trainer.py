@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from model import checkpoints, lora
+from model import atomic, checkpoints, lora
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.packing import answer_log_probs
@@ -138,5 +138,5 @@ def _score(dev: DevScore, model: Any, saved: Path, state: State) -> dict[str, An
         raise TrainingError(f"step {state.step}: the dev loss is not finite; lower learning_rate")
     if loss < state.best:
         state.best = loss
-        checkpoints.replace_folder(saved / "best", lambda work: lora.save(model, work))
+        atomic.replace_folder(saved / "best", lambda work: lora.save(model, work))
     return {"dev_loss": loss, "dev_weighted_f1": weighted_f1}

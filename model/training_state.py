@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model import checkpoints, lora
+from model import atomic, checkpoints, lora
 from model.dialogue import TrainingStep
 from model.training_plan import Example, TrainOptions
 
@@ -77,6 +77,6 @@ def finish(model: Any, folder: Path, record: dict[str, Any], *, best: bool) -> N
         else:
             lora.save(model, work)
 
-    checkpoints.replace_folder(folder / "adapter", fill)
-    checkpoints.replace_file(folder / "training.json", json.dumps(record))
+    atomic.replace_folder(folder / "adapter", fill)
+    atomic.write_json(folder / "training.json", record)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import WorkspaceError, WorkspaceTooNew
-from storage.atomic import write_json
+from model.atomic import write_json
 
 FORMAT = 1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import UnknownRun, WorkspaceError
-from storage.atomic import write_json
+from model.atomic import write_json
 from storage.layout import Layout
 from storage.shards import Manifest, read_manifest
 

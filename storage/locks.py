@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from model.errors import WorkspaceLocked
-from storage.atomic import write_json
+from model.atomic import write_json
 from storage.layout import Layout
 from storage.ledger import now
 from storage.shards import read_manifest

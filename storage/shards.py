@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from model.dialogue import Rejected
 from model.errors import WorkspaceError
-from storage.atomic import replacing, write_json
+from model.atomic import replacing, write_json
 from storage.layout import Layout
 from storage.tables import ROWS_PER_GROUP, SCHEMAS, from_arrow, to_arrow
 

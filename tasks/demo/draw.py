@@ -27,7 +27,7 @@ def draw(scene: Scene, *, width: int, height: int, time_s: float, seed: int) -> 
     """
     image = _background(scene.place, scene.shot, width, height, seed).copy()
     for index, (person, (x, y, unit)) in enumerate(zip(scene.people, places(scene, width, height, seed), strict=True)):
-        own = np.random.default_rng((seed, 2, index))
+        own = np.random.default_rng((seed, 2, zlib.crc32(f"{person.figure} {person.hair} {person.clothing}".encode())))
         draw_person(Canvas(image, unit, (x, y)), person, time_s, own, index == scene.speaker)
     light = float(np.random.default_rng((seed, 3)).uniform(0.85, 1.1))
     return _grain(image, light, seed, time_s)

@@ -54,22 +54,6 @@ def test_an_unfinished_folder_is_no_checkpoint(tmp_path: Path) -> None:
     assert checkpoints.steps(tmp_path / "nowhere") == []
 
 
-def test_replace_folder_keeps_the_old_one_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "adapter"
-    checkpoints.replace_folder(target, lambda work: (work / "a").write_text("old") and None)
-
-    def half(work: Path) -> None:
-        (work / "a").write_text("new")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        checkpoints.replace_folder(target, half)
-    assert (target / "a").read_text() == "old"
-    checkpoints.replace_folder(target, lambda work: (work / "b").write_text("newer") and None)
-    assert [path.name for path in target.iterdir()] == ["b"]
-    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
-
-
 @pytest.mark.parametrize("text", ["", "{", "[1]"])
 def test_a_damaged_file_reads_as_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model import checkpoints, lora, packing, trainer, training_state
+from model import atomic, lora, packing, trainer, training_state
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
@@ -127,7 +127,7 @@ def test_killed_before_the_adapter_is_declared_done(
     def die(*_given: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(checkpoints, "replace_file", die)
+    monkeypatch.setattr(atomic, "write_json", die)
     with pytest.raises(Killed):
         machine.run()
     monkeypatch.undo()

@@ -1,11 +1,12 @@
-"""Files that are either whole or not there: temporary dot-file beside the target, fsync, ``os.replace``."""
+"""Files and folders that are either whole or not there: a temporary dot-name beside the target, fsync, rename."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -35,7 +36,23 @@ def write_json(target: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
 
 
-def _sync(path: Path) -> None:
+def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Make ``target`` anew: filled under a dot-name by ``fill``, flushed to disk, then renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = target.parent / f".{target.name}.tmp"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    fill(work)
+    for path in work.iterdir():
+        sync(path)
+    sync(work)
+    shutil.rmtree(target, ignore_errors=True)
+    work.rename(target)
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

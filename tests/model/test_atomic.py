@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.atomic import replacing, write_json
+from model.atomic import replace_folder, replacing, write_json
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_file_that_may_not_grow_leaves_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "value.json"
     write_json(target, "old")
     script = (
-        "import resource, sys; from pathlib import Path; from storage.atomic import write_json\n"
+        "import resource, sys; from pathlib import Path; from model.atomic import write_json\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: write_json(Path(sys.argv[1]), 'x' * 100_000)\n"
         "except OSError: print('refused')\n"
@@ -70,7 +70,7 @@ def test_a_killed_writer_leaves_the_old_file_and_a_dot_file(tmp_path: Path) -> N
     target = tmp_path / "value"
     target.write_text("old")
     script = (
-        "import os, signal, sys; from pathlib import Path; from storage.atomic import replacing\n"
+        "import os, signal, sys; from pathlib import Path; from model.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -98,3 +98,19 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     stop.set()
     reader.join()
     assert broken == []
+
+
+def test_replace_folder_keeps_the_old_one_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "adapter"
+    replace_folder(target, lambda work: (work / "a").write_text("old") and None)
+
+    def half(work: Path) -> None:
+        (work / "a").write_text("new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(target, half)
+    assert (target / "a").read_text() == "old"
+    replace_folder(target, lambda work: (work / "b").write_text("newer") and None)
+    assert [path.name for path in target.iterdir()] == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
