@@ -70,6 +70,11 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *,
         _table(columns, rows, title)
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 shard", "2 shards"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def printable(value: Any) -> str:
     """A value as plain text of one line: control characters, which terminals obey, are shown as �."""
     text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

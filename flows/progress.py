@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
 
+from flows.output import counted
 from tasks.stage import Progress as Callback
 from tasks.stage import Stage
 
@@ -65,5 +66,5 @@ def showing(stage: Stage, shards: Sequence[int]) -> Iterator[StageProgress]:
         task = bars.add_task(stage.name, total=len(shards), detail="")
         yield StageProgress(bars, task, stage, shards)
     if not console.is_terminal:
-        noun = "shard" if len(shards) == 1 else "shards"
-        console.print(f"{stage.name}: {len(shards)} {noun} in {monotonic() - started:.1f} s", highlight=False)
+        done = counted(len(shards), "shard")
+        console.print(f"{stage.name}: {done} in {monotonic() - started:.1f} s", highlight=False)

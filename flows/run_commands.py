@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.output import Format, emit, reader
+from flows.output import Format, counted, emit, reader
 from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
 from storage.layout import open_workspace
@@ -203,12 +203,12 @@ def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:
         rows.append([item.stage.name, item.key, item.total, done, pending, "all" if waiting else reasons, detail])
     total = sum(len(item.pending) for item in plans if item.total is not None)
     unknown = " (and those that ingest will cut)" if any(item.total is None for item in plans) else ""
-    title = f"{run.run_id}: {total} shards to do{unknown}"
+    title = f"{run.run_id}: {counted(total, 'shard')} to do{unknown}"
     emit(("stage", "key", "shards", "done", "pending", "reason", "detail"), rows, form, title=title)
 
 
 def _summary(run: Run, outcome: Outcome) -> None:
-    lines = [f"{run.run_id}: {outcome.shards} shards done"]
+    lines = [f"{run.run_id}: {counted(outcome.shards, 'shard')} done"]
     report = run.layout.report(run.run_id) / "index.html"
     if report.exists():
         lines.append(f"  report     {report}")

@@ -80,7 +80,7 @@ def test_a_deleted_shard_is_done_again_alone(finished: Finished) -> None:
     pending = {name: row["reason"] for name, row in plan(finished).items() if row["pending"]}
     assert pending == {"captions": "1 corrupt"}
     rerun = ("rerun", "small", "--stage", "captions", "-w", str(finished.workspace), "--direct")
-    assert "1 shards done" in dialoguellm(finished.home, *rerun)
+    assert "1 shard done" in dialoguellm(finished.home, *rerun)
     assert tables(finished.workspace) == before
 
 

@@ -54,7 +54,7 @@ def test_a_run_ends_with_what_to_do_next(command: Command, tmp_path: Path) -> No
 
 def test_parts_of_the_pipeline_can_be_chosen(command: Command) -> None:
     assert ": 5 shards done" in command("run", "fake.toml", "--direct", "--until", "captions").stdout
-    assert ": 1 shards done" in command("run", "fake.toml", "--direct", "--stages", "finetune").stdout
+    assert ": 1 shard done" in command("run", "fake.toml", "--direct", "--stages", "finetune").stdout
     assert ": 2 shards done" in command("run", "fake.toml", "--direct", "--from", "evaluate", "--until", "score").stdout
 
 
