@@ -18,8 +18,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.errors import WorkspaceError, WorkspaceTooNew
 from model.atomic import write_json
+from model.errors import WorkspaceError, WorkspaceTooNew
 
 FORMAT = 1
 

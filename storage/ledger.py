@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from model.errors import UnknownRun, WorkspaceError
 from model.atomic import write_json
+from model.errors import UnknownRun, WorkspaceError
 from storage.layout import Layout
 from storage.shards import Manifest, read_manifest
 

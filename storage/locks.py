@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from model.errors import WorkspaceLocked
 from model.atomic import write_json
+from model.errors import WorkspaceLocked
 from storage.layout import Layout
 from storage.ledger import now
 from storage.shards import read_manifest

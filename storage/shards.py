@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from model.atomic import replacing, write_json
 from model.dialogue import Rejected
 from model.errors import WorkspaceError
-from model.atomic import replacing, write_json
 from storage.layout import Layout
 from storage.tables import ROWS_PER_GROUP, SCHEMAS, from_arrow, to_arrow
 

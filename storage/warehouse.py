@@ -15,8 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.errors import WorkspaceError
 from model.atomic import replacing
+from model.errors import WorkspaceError
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding

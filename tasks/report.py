@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import Field
 
-from model.dialogue import Prediction, Rejected, ReportFile, TrainingStep, Utterance, split_of
 from model.atomic import replacing
+from model.dialogue import Prediction, Rejected, ReportFile, TrainingStep, Utterance, split_of
 from tasks.report_examples import examples
 from tasks.report_figures import figures
 from tasks.report_scores import TITLES, Scores

@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from model.atomic import write_json
 from model.dialogue import SPLITS, Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from storage import ledger
-from model.atomic import write_json
 from storage.ledger import Record
 from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow

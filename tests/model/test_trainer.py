@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model import atomic, lora, packing, trainer, training_state
+from model import atomic, checkpoints, lora, packing, trainer, training_state
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
