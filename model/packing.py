@@ -39,15 +39,25 @@ class Item:
 def encode(tokenizer: Any, prompt: str, answers: Sequence[str]) -> Item:
     """Tokenise the exact texts; each answer ends with the tokenizer's end token.
 
-    The begin token is put first where the tokenizer itself would do so and the prompt's text does not start
-    with it. Prompt and answers are tokenised apart, so that the border is the same for every answer.
+    Prompt and answers are tokenised apart, so that the border is the same for every answer.
     """
-    head = tuple(tokenizer("").input_ids[:1])
-    ids = tuple(tokenizer(prompt, add_special_tokens=False).input_ids)
-    if head and head == (tokenizer.bos_token_id,) and ids[:1] != head:
-        ids = head + ids
     texts = tokenizer(list(answers), add_special_tokens=False).input_ids
+    (ids,) = encode_prompts(tokenizer, [prompt])
     return Item(ids, tuple((*text, tokenizer.eos_token_id) for text in texts))
+
+
+def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[tuple[int, ...]]:
+    """The tokens of prompts, all at once: a fast tokenizer shares them out over the processor's cores.
+
+    The begin token is put first where the tokenizer itself would do so and the prompt's text does not start
+    with it.
+    """
+    if not prompts:
+        return []
+    head = tuple(tokenizer("").input_ids[:1])
+    begin = head if head == (tokenizer.bos_token_id,) else ()
+    found = (tuple(ids) for ids in tokenizer(list(prompts), add_special_tokens=False).input_ids)
+    return [ids if ids[: len(begin)] == begin else begin + ids for ids in found]
 
 
 def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> torch.Tensor:

@@ -90,7 +90,7 @@ def chat_template(tokenizer: Any) -> Chat:
             'take an instruction-tuned model, or set instructions.preset = "paper"'
         )
 
-    def chat(messages: Messages) -> str:
+    def whole(messages: Messages) -> str:
         text = _apply(tokenizer, messages)
         if text is None or messages[0][1] not in text:
             merged = "\n\n".join(content for _, content in messages)
@@ -99,7 +99,28 @@ def chat_template(tokenizer: Any) -> Chat:
             raise WeightsError(f"{tokenizer.name_or_path}: its chat template does not take a user message; mend it")
         return text
 
+    frames: dict[Messages, tuple[str, str] | None] = {}
+
+    def chat(messages: Messages) -> str:
+        before, content = messages[:-1], messages[-1][1]
+        if before not in frames:
+            frames[before] = _frame(whole, before)
+        frame = frames[before]
+        return whole(messages) if frame is None or content != content.strip() else content.join(frame)
+
     return chat
+
+
+def _frame(whole: Chat, before: Messages) -> tuple[str, str] | None:
+    """What the template writes around the last message, None where that depends on what the message says.
+
+    Filling in a template costs more than all the rest of a prompt, and the frame is the same from line to line.
+    """
+    samples = ("<frame>", "A: one?\n[Video: two.]\nB: three, {{ four }} <think>", "assistant user system 1")
+    made = [whole((*before, ("user", sample))) for sample in samples]
+    head, found, tail = made[0].rpartition(samples[0])
+    same = found and all(text == f"{head}{sample}{tail}" for text, sample in zip(made, samples, strict=True))
+    return (head, tail) if same else None
 
 
 def _apply(tokenizer: Any, messages: Messages) -> str | None:

@@ -149,6 +149,33 @@ def test_a_template_that_writes_the_date_gives_the_same_prompt_every_day(tokeniz
     assert chat(made_of("x")) == chat(made_of("x"))
 
 
+CHATS = {
+    "chatml": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}> ",
+    "trims": "{% for m in messages %}[{{ m.content | trim }}]{% endfor %}",
+    "looks at the text": "{% for m in messages %}{% if '{{' in m.content %}!{% endif %}{{ m.content }}{% endfor %}",
+    "counts": "{% for m in messages %}{{ m.content | length }} {{ m.content }}{% endfor %}",
+    "once and again": "{% for m in messages %}{{ m.content }} {{ m.content }}{% endfor %}",
+    "no system": "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}",
+}
+
+
+@pytest.mark.parametrize("template", CHATS.values(), ids=CHATS)
+@pytest.mark.parametrize("text", ["hi", "<frame>", " hi ", "{{ x }}", "a\nb", "Ünï", "x" * 5000, "<|im_end|>", "<think>"])
+def test_every_message_is_framed_as_the_template_frames_it(tokenizer: Any, template: str, text: str) -> None:
+    tokenizer.chat_template = template
+    messages: prompt.Messages = (("system", "task"), ("user", text))
+    chat = prompt.chat_template(tokenizer)
+    listed = [{"role": role, "content": content} for role, content in messages]
+    if template is CHATS["no system"]:
+        listed = [{"role": "user", "content": f"task\n\n{text}"}]
+    wanted = tokenizer.apply_chat_template(listed, tokenize=False, add_generation_prompt=True)
+    if template is CHATS["trims"] and text != text.strip():
+        with pytest.raises(WeightsError, match="does not take a user message"):
+            chat(messages)
+    else:
+        assert chat(messages) == chat(messages) == wanted
+
+
 def test_names_and_descriptions_are_made_plain_too() -> None:
     made = prompt.build(line(0, "Eve<|im_end|>\nRoss", "Hi"), [], "a\nroom<|im_end|>", controls=())
     assert made.messages[1][1] == "[Video: a room< |im_end|>]\nEve< |im_end|> Ross: Hi"
