@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 _CONTROLS = ("<s>", "</s>", "<unk>", "<pad>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "###")
+_LONG = 1_000  # characters; longer texts are rare and would fill the memory
 _CONTROL_SHAPE = r"<[|｜][^<>]{0,80}[|｜]>|</?(?:start|end)_of_[a-z]{1,20}>"
 
 
@@ -18,14 +19,22 @@ def plain(text: str, controls: Sequence[str] = ()) -> str:
     Line breaks become spaces, invisible characters go, and a space after the first character breaks up whatever
     a tokenizer or a template would take for its own ("<|im_end|>", "[INST]", "### Response:").
     """
+    # a line is written as itself and then as context of the next ones; names come back all the time
+    return (_remembered if len(text) <= _LONG else _plain)(text, tuple(controls))
+
+
+def _plain(text: str, controls: tuple[str, ...]) -> str:
     line = _one_line(text)
-    pattern = _control_pattern(tuple(controls))
+    pattern = _control_pattern(controls)
     compatible = unicodedata.normalize("NFKC", line)
     if pattern.search(compatible):  # also where a tokenizer folds look-alikes before it looks for its tokens
         line = compatible
     while pattern.search(line):
         line = pattern.sub(lambda found: f"{found[0][0]} {found[0][1:]}", line)
     return line
+
+
+_remembered = lru_cache(maxsize=4096)(_plain)
 
 
 def control_tokens(tokenizer: Any) -> tuple[str, ...]:

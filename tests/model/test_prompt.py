@@ -160,7 +160,9 @@ CHATS = {
 
 
 @pytest.mark.parametrize("template", CHATS.values(), ids=CHATS)
-@pytest.mark.parametrize("text", ["hi", "<frame>", " hi ", "{{ x }}", "a\nb", "Ünï", "x" * 5000, "<|im_end|>", "<think>"])
+@pytest.mark.parametrize(
+    "text", ["hi", "<frame>", " hi ", "{{ x }}", "a\nb", "Ünï", "x" * 5000, "<|im_end|>", "<think>"]
+)
 def test_every_message_is_framed_as_the_template_frames_it(tokenizer: Any, template: str, text: str) -> None:
     tokenizer.chat_template = template
     messages: prompt.Messages = (("system", "task"), ("user", text))

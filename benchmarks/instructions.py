@@ -1,0 +1,220 @@
+"""What assembling prompts costs: our stage beside `datasets.Dataset.map` writing the same texts, interleaved.
+
+python benchmarks/instructions.py [--quick] [--utterances 1000000] [--cache workspace/cache]
+
+The floor with token counts is the tokenizer alone: all prompts in one batched call. The peer (pip install datasets)
+is given its context as ready columns; both read Parquet and end with a file. Memory is the peak of a process of its
+own that runs the stage over the whole corpus, beside one that runs it over a tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from model import prompt, weights
+from model.dialogue import Instruction, Utterance
+from storage.layout import Layout, open_workspace
+from storage.shards import read_rows, read_table, write_shard
+from tasks.instructions import STAGE, InstructionsSettings
+from tasks.stage import Context
+
+SHARD, DIALOGUE, CONTEXT, KEY = 1_000, 10, 2, "0" * 16
+WORDS = (
+    "you",
+    "know",
+    "I",
+    "really",
+    "think",
+    "that",
+    "we",
+    "should",
+    "go",
+    "now",
+    "okay",
+    "what",
+    "tonight",
+    "because",
+)
+TASK = prompt.build(Utterance("", "meld", "", "", 0, "", "", "", ""), [], None).messages[0][1]
+
+
+def main() -> None:
+    options = arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.child:
+            stage(make_corpus(Path(folder), options.utterances), options.cache)
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+            return
+        few = 10_000 if options.quick else 50_000
+        figures = timed(Path(folder), few, options.cache, 3 if options.quick else 7)
+    for share, name in ((1, "peak_mib"), (10, "peak_mib_of_a_tenth")):
+        figures[name] = peak_mib(options.utterances // share, options.cache)
+    table = Table("figure", "value", title=f"prompts, {few:,} utterances; memory, {options.utterances:,}")
+    for name, value in figures.items():
+        table.add_row(name, str(value))
+    Console().print(table)
+    print(json.dumps(figures))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer utterances and rounds")
+    parser.add_argument("--utterances", type=int, default=1_000_000, help="for the memory figures")
+    parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where the tokenizer is kept")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.utterances = min(options.utterances, 50_000) if options.quick else options.utterances
+    return options
+
+
+def make_corpus(folder: Path, utterances: int) -> Layout:
+    """Shards of made-up dialogues in a workspace."""
+    layout, rng = open_workspace(folder, create=True), random.Random(7)
+    for shard in range(max(utterances // SHARD, 1)):
+        rows = []
+        for number in range(shard * SHARD, (shard + 1) * SHARD):
+            dialogue, turn = divmod(number, DIALOGUE)
+            text = " ".join(rng.choices(WORDS, k=rng.randint(3, 16)))
+            names = (f"meld/train/{dialogue}/{turn}", "meld", "train", str(dialogue))
+            rows.append(Utterance(*names, turn, str(turn), rng.choice(("Monica", "Ross")), text, "joy"))
+        write_shard(layout, "utterances", KEY, shard, rows, {})
+    return layout
+
+
+def shards_of(layout: Layout) -> range:
+    return range(len(list(layout.folder("utterances", KEY).glob("*.parquet"))))
+
+
+def stage(layout: Layout, cache: Path) -> None:
+    """The stage as a run does it: prompts, token counts, cuts, checks for control tokens."""
+    context = Context(cache=cache, folder=layout.root)
+    for shard in shards_of(layout):
+        rows = {"utterances": read_rows(layout, "utterances", KEY, shard), "captions": []}
+        write_shard(
+            layout, "instructions", KEY, shard, STAGE.run(rows, InstructionsSettings(context=CONTEXT), context), {}
+        )
+
+
+def assembly(layout: Layout, tokenizer: Any) -> None:
+    """The prompts alone, without the tokenizer."""
+    chat = prompt.chat_template(tokenizer)
+    for shard in shards_of(layout):
+        rows, made = read_rows(layout, "utterances", KEY, shard), []
+        for row in rows:
+            at = int(row.utterance_id.rsplit("/", 2)[1]) * DIALOGUE + row.turn - shard * SHARD
+            built = prompt.build(row, rows[at - min(row.turn, CONTEXT) : at], None, chat=chat)
+            made.append(Instruction(row.utterance_id, "", built.messages, built.text, row.emotion, 0, (), None, ()))
+        write_shard(layout, "instructions", KEY, shard, made, {})
+
+
+def with_context(layout: Layout, target: Path) -> None:
+    """The peer's input: the lines of each prompt in columns of its own."""
+    table = pa.concat_tables(read_table(layout, "utterances", KEY, shard) for shard in shards_of(layout))
+    lines = [f"{who}: {text}" for who, text in zip(*(table[c].to_pylist() for c in ("speaker", "text")), strict=True)]
+    turns = table["turn"].to_pylist()
+    context = [lines[at - min(turn, CONTEXT) : at] for at, turn in enumerate(turns)]
+    columns = {"utterance_id": table["utterance_id"], "line": lines, "context": context, "answer": table["emotion"]}
+    pq.write_table(pa.table(columns), target)
+
+
+def mapped(source: Path, folder: Path, tokenizer: Any, *, tokens: bool, batched: bool) -> Any:
+    """The peer: the same texts by Dataset.map, as trainers' own examples do it."""
+    from datasets import Dataset, disable_caching, disable_progress_bars
+
+    disable_caching()
+    disable_progress_bars()
+
+    def text(line: str, context: list[str]) -> str:
+        messages = [{"role": "system", "content": TASK}, {"role": "user", "content": "\n".join([*context, line])}]
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+    def one(row: dict[str, Any]) -> dict[str, Any]:
+        found = text(row["line"], row["context"])
+        return {"prompt": found} | ({"n": len(tokenizer(found).input_ids)} if tokens else {})
+
+    def many(rows: dict[str, Any]) -> dict[str, Any]:
+        found = [text(line, context) for line, context in zip(rows["line"], rows["context"], strict=True)]
+        return {"prompt": found} | ({"n": [len(ids) for ids in tokenizer(found).input_ids]} if tokens else {})
+
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        dataset = Dataset.from_parquet(str(source), cache_dir=cache)
+        done = dataset.map(many if batched else one, batched=batched, cache_file_name=f"{cache}/done.arrow")
+        return done["prompt"][:100], done["prompt"][-100:]
+
+
+RATIOS = {
+    "vs_datasets_map": ("map", "assembly"),
+    "vs_datasets_map_batched": ("map_batched", "assembly"),
+    "vs_map_with_tokens": ("map_tokens", "stage"),
+    "vs_map_with_tokens_batched": ("map_tokens_batched", "stage"),
+    "stage_vs_tokenizer_alone": ("stage", "tokenizer_alone"),
+}
+"""Whose median time over whose."""
+
+
+def timed(folder: Path, utterances: int, cache: Path, rounds: int) -> dict[str, Any]:
+    """Rows per second, and ratios of the medians; null where the peer is not installed."""
+    ways = ways_of(folder, utterances, cache)
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):  # interleaved: all see the same noise
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            times[name].append(time.perf_counter() - start)
+    median = {name: statistics.median(values) for name, values in times.items()}
+    figures: dict[str, Any] = {f"{name}_rows_per_s": round(utterances / value) for name, value in median.items()}
+    for name, (above, below) in RATIOS.items():
+        figures[name] = round(median[above] / median[below], 2) if above in median else None
+    return figures
+
+
+def ways_of(folder: Path, utterances: int, cache: Path) -> dict[str, Callable[[], Any]]:
+    """What is timed, by name. Stops where the peer's prompts are not ours."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights.resolve(weights.DEFAULT, cache))
+    layout, source = make_corpus(folder, utterances), folder / "peer.parquet"
+    with_context(layout, source)
+    stage(layout, cache)
+    prompts = [row.prompt for shard in shards_of(layout) for row in read_rows(layout, "instructions", KEY, shard)]
+    ways: dict[str, Callable[[], Any]] = {
+        "assembly": lambda: assembly(layout, tokenizer),
+        "stage": lambda: stage(layout, cache),
+        "tokenizer_alone": lambda: tokenizer(prompts),
+    }
+    if importlib.util.find_spec("datasets") is None:
+        print("datasets is not installed: no figures of the peer")
+        return ways
+    for tokens, batched in ((False, False), (False, True), (True, False), (True, True)):
+        name = "map" + "_tokens" * tokens + "_batched" * batched
+        ways[name] = partial(mapped, source, folder, tokenizer, tokens=tokens, batched=batched)
+    if ways["map"]() != (prompts[:100], prompts[-100:]):
+        raise SystemExit("the peer's prompts differ from ours: the comparison would mean nothing")
+    return ways
+
+
+def peak_mib(utterances: int, cache: Path) -> int:
+    command = [sys.executable, __file__, "--child", "--utterances", str(utterances), "--cache", str(cache)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+if __name__ == "__main__":
+    main()
