@@ -51,6 +51,26 @@ def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
     sync(target.parent)
 
 
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yields a temporary folder beside ``target`` and moves it there if the block succeeds, else removes it.
+
+    ``target`` may be an empty folder. Raises OSError where it holds anything: nothing is ever replaced.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    try:
+        yield work
+        work.chmod(0o755)
+        for path in work.iterdir():
+            sync(path)
+        sync(work)
+        work.rename(target)  # the system refuses a folder that is not empty
+        sync(target.parent)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def sync(path: Path) -> None:
     """Waits until a file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

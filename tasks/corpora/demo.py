@@ -12,6 +12,7 @@ from model.emotions import labels
 from model.errors import CorpusError
 
 CITATION = "The demo corpus of DialogueLLM, written and drawn for the project. Licence: Apache-2.0."
+LICENCE = "apache-2.0"
 TRANSCRIPT = "transcript.csv"
 COLUMNS = ("split", "dialogue_id", "utterance_id", "turn", "speaker", "text", "emotion", "sentiment", "video")
 _VIDEO = re.compile(rf"({'|'.join(SPLITS)})/dia\d+_utt\d+\.mp4")

@@ -15,6 +15,11 @@ from model.dialogue import SPLITS, Rejected, Utterance
 from tasks.corpora.transcript import BadRow, Row, emotion, number, read_split
 
 CORPUS = "emorynlp"
+CITATION = (
+    "EmoryNLP: Zahiri and Choi, Emotion Detection on TV Show Transcripts with Sequence-based Convolutional Neural "
+    "Networks, 2018. Licence: Apache-2.0. The lines are those of a television series."
+)
+LICENCE = "apache-2.0"
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
 MAX_SPEAKERS, MAX_SPEAKER_CELL = 20, 1000
 EVERYBODY = "#ALL#"

@@ -15,6 +15,11 @@ from model.dialogue import SPLITS, Rejected, Utterance
 from tasks.corpora.transcript import Row, emotion, number, read_split
 
 CORPUS = "meld"
+CITATION = (
+    "MELD: Poria et al., A Multimodal Multi-Party Dataset for Emotion Recognition in Conversations, ACL 2019. "
+    "Licence of the transcripts: GPL-3.0. The lines are those of a television series."
+)
+LICENCE = "gpl-3.0"
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 SENTIMENTS = ("positive", "neutral", "negative")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model.atomic import replace_folder, replacing, write_json
+from model.atomic import new_folder, replace_folder, replacing, write_json
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path: Path) -> None:
@@ -114,3 +114,36 @@ def test_replace_folder_keeps_the_old_one_until_the_new_one_is_whole(tmp_path: P
     replace_folder(target, lambda work: (work / "b").write_text("newer") and None)
     assert [path.name for path in target.iterdir()] == ["b"]
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_a_new_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "out"
+
+    def half() -> None:
+        with new_folder(target) as work:
+            (work / "a").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert list(target.parent.iterdir()) == []
+    target.mkdir()
+    with new_folder(target) as work:
+        (work / "a").write_text("whole")
+    assert (target / "a").read_text() == "whole"
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_new_folder_replaces_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+
+    def late() -> None:
+        with new_folder(target) as work:
+            (work / "a").write_text("new")
+            target.mkdir()
+            (target / "b").write_text("somebody else's")
+
+    with pytest.raises(OSError, match="not empty"):
+        late()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in target.iterdir()] == ["b"]

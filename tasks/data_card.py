@@ -1,0 +1,106 @@
+"""The data card of an export: README.md as the hub reads it, front matter first.
+
+Text from outside stands in it only inside one JSON block, where neither Markdown nor HTML is read and JSON's
+own escapes leave no line to end the block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.emotions import labels
+from model.weights import HUB_ID
+from tasks.corpora import demo, emorynlp, meld
+from tasks.export_forms import EXPLAINED, Form
+from tasks.plan import Run
+
+if TYPE_CHECKING:
+    from tasks.export import Part
+
+SOURCES = {module.__name__.rpartition(".")[2]: (module.CITATION, module.LICENCE) for module in (demo, emorynlp, meld)}
+
+_SHOWN = ("ingest", "keyframes", "captions", "instructions")
+
+
+def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
+    """The card as Markdown. The same run and parts give the same text."""
+    corpus: str = run.settings["ingest"].corpus  # type: ignore[attr-defined]
+    citation, licence = SOURCES[corpus]
+    key = run.keys["instructions"]
+    sections = [
+        _front_matter(corpus, licence, parts),
+        f"# Emotion instructions from the corpus {corpus}",
+        "Each row asks for the emotion of the last line of a dialogue; rows are in the order of the corpus. "
+        "The test split is not in here.",
+        f"Form `{form.value}`: {EXPLAINED[form]}",
+        '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("path/to/this/folder")\n```',
+        "## Rows",
+        _table(
+            ("split", "file", "rows", "left out: no prompt", "bytes", "SHA-256"),
+            [(_hub(part), part.file, part.rows, part.rejected, part.bytes, f"`{part.sha256}`") for part in parts],
+        ),
+        "## Labels",
+        _table(
+            ("label", *map(_hub, parts)), [(name, *(part.labels[name] for part in parts)) for name in labels(corpus)]
+        ),
+        "## Sources and licences",
+        citation,
+        *_descriptions(run),
+        "## How it was made",
+        f"By dialoguellm {version('dialoguellm')}, from its stage instructions with the key `{key}`. "
+        "Digest of what was read (SHA-256 over those of its shards, in order):",
+        _table(("split", "digest"), [(_hub(part), f"`{part.source}`") for part in parts]),
+        f"```json\n{_settings(run)}\n```",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(corpus: str, licence: str, parts: Sequence[Part]) -> str:
+    files = [f"  - split: {_hub(part)}\n    path: {part.file}" for part in parts]
+    return "\n".join(
+        [
+            "---",
+            f"pretty_name: Emotion instructions ({corpus})",
+            f"license: {licence}",
+            "language:\n- en",
+            "task_categories:\n- text-generation",
+            "tags:\n- emotion-recognition\n- dialogue",
+            "configs:\n- config_name: default\n  data_files:",
+            *files,
+            "---",
+        ]
+    )
+
+
+def _hub(part: Part) -> str:
+    return Path(part.file).stem
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def _descriptions(run: Run) -> list[str]:
+    if run.keys["captions"] is None or not run.settings["instructions"].described():  # type: ignore[attr-defined]
+        return ["Text only: no description of a video."]
+    return ["Descriptions of the videos were written by the model named below under captions; its own licence holds."]
+
+
+def _settings(run: Run) -> str:
+    """Run id and what decided the rows, as JSON of plain ASCII. Paths of the machine stay out."""
+    stages: Mapping[str, Any] = run.record["stages"]
+    shown = {name: {"key": run.keys[name], **_own(stages[name])} for name in _SHOWN if run.keys[name]}
+    return json.dumps({"run": run.run_id, "stages": shown}, indent=1, sort_keys=True, default=str)
+
+
+def _own(stage: Mapping[str, Any]) -> dict[str, Any]:
+    own: Mapping[str, Any] = stage.get("own", {})
+    settings = dict(own.get("settings", {}))
+    model = settings.get("model")
+    if isinstance(model, str) and not HUB_ID.fullmatch(model):
+        settings["model"] = Path(model).name  # its identity says which
+    return {"settings": settings, "identity": own.get("identity", {}), "version": own.get("version")}
