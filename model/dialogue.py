@@ -16,7 +16,8 @@ class Utterance:
     """One spoken line. ``video`` is a path relative to the corpus's video folder, None where there is no video.
 
     ``start_s``/``end_s`` are the line's times inside ``video``; both None means the whole file.
-    ``emotion`` is a label of the corpus's own set (model/emotions.py), lower-case.
+    ``emotion`` is a label of the corpus's own set (model/emotions.py), lower-case. ``raters`` is what each person
+    who rated the line said, where the corpus tells: "E2:neutral", or "E1:anger,frustration".
     """
 
     utterance_id: str
@@ -32,6 +33,7 @@ class Utterance:
     video: str | None = None
     start_s: float | None = None
     end_s: float | None = None
+    raters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ UNIFIED: dict[str, dict[str, str]] = {
 }
 """Corpus to {its label: the paper's unified label} (section 3.3, Figure 4), in the corpus's usual order."""
 UNIFIED["demo"] = UNIFIED["meld"]
+UNIFIED["iemocap4"] = {label: UNIFIED["iemocap"][label] for label in ("happy", "sad", "neutral", "angry")}
+UNIFIED["iemocap8"] = {**UNIFIED["iemocap"], "surprised": "surprise", "fearful": "fear"}
 
 UNIFIED_LABELS = (
     *("peaceful", "powerful", "disgust", "frustration", "neutral", "happiness"),

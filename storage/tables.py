@@ -25,6 +25,7 @@ _WORDS = pa.list_(pa.string())
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _SPECIAL = {
     ("Utterance", "turn"): pa.int32(),
+    ("Utterance", "raters"): _WORDS,
     ("Keyframe", "jpeg"): pa.binary(),
     ("Keyframe", "faces"): pa.int32(),
     ("Caption", "emotion_words"): _WORDS,

@@ -12,27 +12,32 @@ from pydantic import Field, model_validator
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora import demo, emorynlp, meld
+from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld
 from tasks.stage import Context, Progress, Rows, Stage, StageSettings
 
-TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts}
+TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts, "iemocap": iemocap_layout.transcripts}
 READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 
 
 class IngestSettings(StageSettings):
     """Which corpus, and how much of it."""
 
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos"})
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "labels"})  # identity has the labels
 
-    corpus: Literal["demo", "meld", "emorynlp"] = "demo"
+    corpus: Literal["demo", "meld", "emorynlp", "iemocap"] = "demo"
     """The corpus. "demo" is drawn on the spot, the others are read from ``folder``."""
 
     folder: Path | None = None
-    """Where the corpus's CSV transcripts lie. Moving them changes nothing; other bytes in them make a new result."""
+    """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release). Moving them changes nothing;
+    other bytes in them make a new result."""
 
     videos: Path | None = None
-    """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test); text only
-    without it."""
+    """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test), or IEMOCAP's
+    (Session1 to Session5: the same as ``folder``); text only without it."""
+
+    labels: Literal[4, 6, 8] | None = None
+    """How many of IEMOCAP's labels to use: 4 (excited counts as happy), 6 (if not set) or 8. Lines with another label
+    are rejected."""
 
     dialogues: dict[Literal["train", "dev", "test"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """How many dialogues of a split to use, drawn by ``seed``; all of them where a split is not named. A larger
@@ -53,7 +58,9 @@ class IngestSettings(StageSettings):
         if self.corpus == "demo" and (self.folder or self.videos):
             raise ValueError('corpus "demo" is drawn on the spot: leave out folder and videos')
         if self.corpus != "demo" and self.folder is None:
-            raise ValueError(f'corpus "{self.corpus}" needs folder: where its CSV files lie')
+            raise ValueError(f'corpus "{self.corpus}" needs folder: where its transcripts lie')
+        if self.corpus != "iemocap" and self.labels is not None:
+            raise ValueError(f'corpus "{self.corpus}" has one set of labels: leave out labels')
         if self.corpus == "emorynlp" and self.videos:
             raise ValueError('corpus "emorynlp" has no videos: leave out videos')
         return self
@@ -77,8 +84,12 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         from tasks.demo.render import source_digest
 
         return {"demo": source_digest(), "videos": "yes"}
-    paths = TRANSCRIPTS[settings.corpus](_folder(settings))
-    digests = {path.name: _sha256(path) for path in paths.values()}
+    folder = _folder(settings)
+    paths = TRANSCRIPTS[settings.corpus](folder)
+    digests = {path.relative_to(folder).as_posix(): _sha256(path) for path in paths.values()}
+    if settings.corpus == "iemocap":  # three hundred files
+        whole = hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
+        digests = {"transcripts": whole, "labels": str(settings.labels or 6)}
     return {**digests, "videos": "yes" if settings.has_videos() else "no"}
 
 
@@ -98,6 +109,8 @@ def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable
     videos = videos_root(settings, cache, {})
     if videos and not videos.is_dir():
         raise CorpusError(f"ingest.videos: {videos} is not a folder; correct it, or leave it out for text only")
+    if settings.corpus == "iemocap":
+        return iemocap.read(_folder(settings), videos, settings.labels or 6)
     return READERS[settings.corpus](_folder(settings), videos)
 
 
@@ -171,7 +184,7 @@ def _sha256(path: Path) -> str:
 
 STAGE = Stage(
     name="ingest",
-    version=1,
+    version=2,
     writes="utterances",
     row=Utterance,
     settings=IngestSettings,

@@ -34,6 +34,7 @@ ROWS: dict[str, list[Any]] = {
             "a.mp4",
             0.5,
             2.0,
+            ("E1:anger,frustration", "E2:neutral"),
         ),
         Utterance(SECOND, "demo", "train", "kitchen", 1, "2", "Ben", "", "anger"),
     ],

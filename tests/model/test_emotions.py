@@ -5,7 +5,7 @@ import pytest
 from model import emotions
 from model.errors import CorpusError
 
-CORPORA = ("meld", "demo", "emorynlp", "iemocap")
+CORPORA = ("meld", "demo", "emorynlp", "iemocap", "iemocap4", "iemocap8")
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
@@ -20,7 +20,7 @@ def test_the_label_sets_are_the_published_ones() -> None:
     assert emotions.labels("meld") == ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")
     assert emotions.labels("demo") == emotions.labels("meld")
     assert len(emotions.labels("emorynlp")) == 7
-    assert len(emotions.labels("iemocap")) == 6
+    assert [len(emotions.labels(f"iemocap{ways}")) for ways in ("4", "", "8")] == [4, 6, 8]
 
 
 def test_the_unified_labels_are_the_papers_eleven_and_one_to_one_in_a_corpus() -> None:
@@ -87,7 +87,7 @@ def test_emotion_words_are_whole_words_once_each_in_order() -> None:
 
 
 def test_an_unknown_corpus_or_label_names_what_is_known() -> None:
-    with pytest.raises(CorpusError, match=r"'friends'.*known are demo, emorynlp, iemocap, meld"):
+    with pytest.raises(CorpusError, match=r"'friends'.*known are demo, emorynlp, iemocap, iemocap4, iemocap8, meld"):
         emotions.labels("friends")
     with pytest.raises(CorpusError, match="friends"):
         emotions.parse("joy", "friends")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from iemocap_release import write_release
 from pydantic import ValidationError
 
 from model.dialogue import Rejected, Utterance
@@ -115,6 +116,9 @@ def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
         ({"corpus": "meld"}, "needs folder"),
         ({"corpus": "demo", "folder": "/x"}, "leave out folder"),
         ({"corpus": "emorynlp", "folder": "/x", "videos": "/y"}, "has no videos"),
+        ({"corpus": "meld", "folder": "/x", "labels": 6}, "has one set of labels"),
+        ({"corpus": "iemocap", "folder": "/x", "labels": 5}, "4, 6 or 8"),
+        ({"corpus": "iemocap"}, "needs folder"),
         ({"dialogues": {"train": 0}}, "greater than or equal to 1"),
         ({"dialogues": {"trian": 3}}, "'train', 'dev' or 'test'"),
         ({"corpora": "demo"}, "Extra inputs"),
@@ -123,6 +127,22 @@ def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         IngestSettings.model_validate(settings)
+
+
+def test_iemocap_has_three_label_sets_and_six_labels_if_none_is_chosen(tmp_path: Path) -> None:
+    release = write_release(tmp_path)
+
+    def chosen(labels: int | None) -> IngestSettings:
+        return IngestSettings.model_validate({"corpus": "iemocap", "folder": release, "labels": labels})
+
+    assert [len([row for row in run(chosen(n), tmp_path) if isinstance(row, Utterance)]) for n in (4, None)] == [45, 60]
+    assert run(chosen(None), tmp_path) == run(chosen(6), tmp_path)
+    assert ingest.identity(chosen(None)) == ingest.identity(chosen(6)) != ingest.identity(chosen(4))
+    assert chosen(None).key_fields() == chosen(4).key_fields(), "the labels are in the identity"
+    before = ingest.identity(chosen(6))
+    path = release / "Session2" / "dialog" / "transcriptions" / "Ses02F_impro01.txt"
+    path.write_text(path.read_text().replace("Line 0", "Line zero"))
+    assert ingest.identity(chosen(6)) != before
 
 
 def test_the_demo_is_drawn_then_read(tmp_path: Path) -> None:
