@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model import prompt
@@ -14,7 +14,7 @@ from model.errors import SettingsError
 from model.packing import encode
 from model.plain import control_tokens
 
-Key = tuple[str, int, bool]
+Key = tuple[str, int, int, bool]
 
 
 class Unfit(Exception):
@@ -36,6 +36,20 @@ class Fitted:
     cuts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What may be cut, in the order in which it is."""
+
+    context: tuple[Utterance, ...]
+    shots: tuple[Utterance, ...]
+    description: tuple[str, ...]
+
+    def only(self, what: str, n: int) -> _Parts:
+        """The same with ``n`` items of one part: the last lines of the context, the first of all else."""
+        whole = getattr(self, what)
+        return replace(self, **{what: whole[len(whole) - n :] if what == "context" else whole[:n]})
+
+
 @dataclass
 class Fitter:
     """Writes prompts that, with the longest answer of the corpus, are at most ``max_tokens`` long.
@@ -48,6 +62,7 @@ class Fitter:
     preset: prompt.Preset
     speaker: prompt.Speaker
     max_tokens: int
+    suffix: prompt.Suffix = "off"
     _expected: dict[Key, Counter[int]] = field(default_factory=dict)
     _rooms: dict[str, int] = field(default_factory=dict)
 
@@ -60,47 +75,58 @@ class Fitter:
         self._control_ids = ids - {self.tokenizer.unk_token_id}
         self._chat = prompt.chat_template(self.tokenizer) if self.preset == "sound" else None
 
-    def fit(self, utterance: Utterance, before: Sequence[Utterance], description: str) -> Fitted:
-        """The prompt for an utterance; ``before`` are the lines before it, oldest first.
+    def fit(
+        self, utterance: Utterance, before: Sequence[Utterance], description: str, shots: Sequence[Utterance] = ()
+    ) -> Fitted:
+        """The prompt for an utterance; ``before`` are the lines before it, oldest first, ``shots`` its examples.
 
-        What does not fit loses context, oldest line first, then the end of the description, word by word.
-        Raises Unfit: ``too_long`` where the line alone does not fit, ``control_tokens`` where text from outside
-        would still be read as a control token.
+        What does not fit loses context, oldest line first, then the last examples, then the end of the description,
+        word by word. Raises Unfit: ``too_long`` where the line alone does not fit, ``control_tokens`` where text
+        from outside would still be read as a control token.
         """
-        words, lines, room = description.split(), tuple(before), self._room(utterance.corpus)
-        kept = len(words)
-        made, ids = self._make(utterance, lines, words)
+        room, words = self._room(utterance.corpus), tuple(description.split())
+        parts = _Parts(tuple(before[-self.max_tokens :]), tuple(shots), words)  # a line is a token at least
+        made, ids = self._make(utterance, parts)
         if len(ids) > room:
-            n = _most(len(lines), lambda n: self._fits(utterance, lines[len(lines) - n :], words, room))
-            lines = lines[len(lines) - n :]
-            if not self._fits(utterance, lines, words, room):
-                kept = _most(len(words), lambda n: self._fits(utterance, lines, words[:n], room))
-            made, ids = self._make(utterance, lines, words[:kept])
+            parts = self._cut(utterance, parts, room)
+            made, ids = self._make(utterance, parts)
         if len(ids) > room:
             detail = f"{len(ids)} tokens for the line alone, {room} are allowed; raise instructions.max_tokens"
             raise Unfit("too_long", detail)
-        if self._controls_in(ids) != self._clean(utterance.corpus, len(lines), kept > 0):
+        if self._controls_in(ids) != self._clean(utterance.corpus, parts):
             raise Unfit("control_tokens", "its text would become a control token of the model; look at its context too")
-        cuts = (("context", len(before) - len(lines)), ("description", len(words) - kept))
-        return Fitted(made, len(ids), lines, kept, tuple(f"{what}:{number}" for what, number in cuts if number))
+        whole = {"context": len(before), "shots": len(shots), "description": len(words)}
+        lost = {what: number - len(getattr(parts, what)) for what, number in whole.items()}
+        cuts = tuple(f"{what}:{number}" for what, number in lost.items() if number)
+        return Fitted(made, len(ids), parts.context, len(parts.description), cuts)
 
-    def _make(
-        self, utterance: Utterance, lines: Sequence[Utterance], words: Sequence[str]
-    ) -> tuple[prompt.Prompt, Sequence[int]]:
+    def _cut(self, utterance: Utterance, parts: _Parts, room: int) -> _Parts:
+        """The parts cut until they fit; all empty where even that is too long."""
+        for what in ("context", "shots", "description"):
+
+            def fits(n: int, what: str = what, parts: _Parts = parts) -> bool:
+                return len(self._make(utterance, parts.only(what, n))[1]) <= room
+
+            number = _most(len(getattr(parts, what)), fits)
+            parts = parts.only(what, number)
+            if number or fits(0):
+                break
+        return parts
+
+    def _make(self, utterance: Utterance, parts: _Parts) -> tuple[prompt.Prompt, Sequence[int]]:
         """The prompt and its tokens."""
         made = prompt.build(
             utterance,
-            lines,
-            " ".join(words),
+            parts.context,
+            " ".join(parts.description),
+            shots=parts.shots,
             preset=self.preset,
             speaker=self.speaker,
+            suffix=self.suffix,
             controls=self._controls,
             chat=self._chat,
         )
         return made, encode(self.tokenizer, made.text, ("x",)).prompt
-
-    def _fits(self, utterance: Utterance, lines: Sequence[Utterance], words: Sequence[str], room: int) -> bool:
-        return len(self._make(utterance, lines, words)[1]) <= room
 
     def _room(self, corpus: str) -> int:
         """Tokens left for the prompt beside the longest answer."""
@@ -112,12 +138,13 @@ class Fitter:
     def _controls_in(self, ids: Sequence[int]) -> Counter[int]:
         return Counter(token for token in ids if token in self._control_ids)
 
-    def _clean(self, corpus: str, n_lines: int, described: bool) -> Counter[int]:
+    def _clean(self, corpus: str, parts: _Parts) -> Counter[int]:
         """The control tokens of a prompt of the same make-up whose text is harmless."""
-        key = (corpus, n_lines, described)
+        key = (corpus, len(parts.context), len(parts.shots), bool(parts.description))
         if key not in self._expected:
-            harmless = Utterance("x", corpus, "x", "x", 0, "x", "x", "x", "x")
-            self._expected[key] = self._controls_in(self._make(harmless, [harmless] * n_lines, ["x"] * described)[1])
+            line = Utterance("x", corpus, "x", "x", 0, "x", "x", "x", labels(corpus)[0])
+            harmless = _Parts((line,) * len(parts.context), (line,) * len(parts.shots), ("x",) * key[3])
+            self._expected[key] = self._controls_in(self._make(line, harmless)[1])
         return self._expected[key]
 
 

@@ -6,7 +6,8 @@
 
 The parts that all examples share (the instruction, the labels) come first, so that a batch has one long
 common prefix; the line to be labelled comes last. Text from outside is one line of ordinary text (model/plain.py).
-Labels are listed and answered in the corpus's own words, where the paper lists its unified ones.
+So do worked examples ("shots") and a plea for care ("suffix"), where they are wanted. Labels are listed and answered
+in the corpus's own words, where the paper lists its unified ones.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from model.dialogue import Utterance
-from model.emotions import labels
+from model.emotions import answer, labels
 from model.errors import WeightsError
 from model.plain import plain
 
 Preset = Literal["sound", "paper", "paper-video"]
 Speaker = Literal["name", "role", "off"]
+Suffix = Literal["off", "career", "sure", "both"]
 Messages = tuple[tuple[str, str], ...]
 Chat = Callable[[Messages], str]
 """Turns (role, content) pairs into the text that the tokenizer is given, up to where the answer begins."""
@@ -40,6 +42,12 @@ _PAPER_VIDEO = (
     "and assign an accuracy label from [{labels}]."
 )
 _INDENT = " " * 12
+_SHOTS_END = f"\n{_INDENT}]\n\n"
+
+_CAREER = "This answer is vital to my career, and I greatly value your analysis."
+_SURE = "Are you sure that's your final answer? It might be worth taking another look."
+_SUFFIXES: dict[Suffix, str] = {"off": "", "career": _CAREER, "sure": _SURE, "both": f"{_CAREER} {_SURE}"}
+"""EmotionPrompt's sentences that the paper's code adds to its task (there: both)."""
 
 _MAX_NAME = 80
 
@@ -57,25 +65,33 @@ def build(
     context: Sequence[Utterance],
     description: str | None,
     *,
+    shots: Sequence[Utterance] = (),
     preset: Preset = "sound",
     speaker: Speaker = "name",
+    suffix: Suffix = "off",
     controls: Sequence[str] = (),
     chat: Chat | None = None,
 ) -> Prompt:
     """The prompt for one utterance, given the lines before it (oldest first) and what its video shows.
 
-    ``controls`` are the control tokens of the tokenizer in use, ``chat`` its chat template; without ``chat``
-    (and always for the paper's presets, which have no chat form) the text is the messages' own.
+    ``shots`` are lines shown with their answers, each on its own; ``suffix`` names what is added to the task.
+    ``controls`` are the control tokens of the tokenizer in use, ``chat`` its chat template; without ``chat`` (and
+    always for the paper's presets, which have no chat form) the text is the messages' own. CorpusError for a shot
+    whose emotion is no label of its corpus.
     """
-    rows = [*context, utterance]
-    names = _names(rows, speaker, controls)
-    lines = [f"{name}{plain(row.text, controls)}" for row, name in zip(rows, names, strict=True)]
-    shown = plain(description or "", controls)
+    lines = _lines([*context, utterance], speaker, controls)
+    solved = [(_lines([row], speaker, controls)[0], answer(row.corpus, row.emotion)) for row in shots]
+    shown, asked = plain(description or "", controls), _SUFFIXES[suffix]
     if preset == "sound":
-        messages = _sound(utterance.corpus, lines, shown)
+        messages = _sound(utterance.corpus, lines, shown, solved, asked)
         return Prompt(messages, chat(messages) if chat else "\n".join(text for _, text in messages) + "\n")
-    text = _paper(utterance.corpus, lines, shown, with_video=preset == "paper-video")
+    text = _paper(utterance.corpus, lines, shown, solved, asked, with_video=preset == "paper-video")
     return Prompt((("user", text),), text)
+
+
+def without_shots(messages: Messages) -> str:
+    """What a prompt says of its own dialogue: equal for equal dialogues, whatever examples stand before them."""
+    return messages[-1][1].rpartition(_SHOTS_END)[2]
 
 
 def chat_template(tokenizer: Any) -> Chat:
@@ -137,24 +153,44 @@ def _apply(tokenizer: Any, messages: Messages) -> str | None:
     return str(text)
 
 
-def _sound(corpus: str, lines: Sequence[str], shown: str) -> Messages:
+def _sound(corpus: str, lines: Sequence[str], shown: str, shots: Sequence[tuple[str, str]], suffix: str) -> Messages:
     *before, last = lines
     video = [f"[Video: {shown}]"] if shown else []
-    task = _SOUND.format(labels=", ".join(labels(corpus)))
+    task = " ".join(filter(None, [_SOUND.format(labels=", ".join(labels(corpus))), suffix]))
+    if shots:
+        task += "\n\nExamples:\n" + "\n".join(f"{line} => {label}" for line, label in shots)
     return (("system", task), ("user", "\n".join([*before, *video, last])))
 
 
-def _paper(corpus: str, lines: Sequence[str], shown: str, *, with_video: bool) -> str:
+def _paper(
+    corpus: str,
+    lines: Sequence[str],
+    shown: str,
+    shots: Sequence[tuple[str, str]],
+    suffix: str,
+    *,
+    with_video: bool,
+) -> str:
     *before, last = lines
     choices = ", ".join(f"'{name}'" for name in labels(corpus))
     task = (_PAPER_VIDEO if with_video else _PAPER).format(labels=choices)
-    sections = [("Instruction", task)]
+    sections = [("Instruction:", task)]
+    if shots:
+        solved = [f"Instruction:{line}\n{_INDENT}Input:{label}\n{_INDENT}" for line, label in shots]
+        sections.append(("Sample:[", "".join([*solved, "]"])))
     if with_video and shown:
-        sections.append(("Video Description", shown))
+        sections.append(("Video Description:", shown))
     if before:
-        sections.append(("Context", "\n".join(before)))
-    sections += [("Input", last), ("Response", "")]
-    return f"{_PAPER_TASK}\n" + "\n\n".join(f"{_INDENT}### {title}:\n{_INDENT}{body}" for title, body in sections)
+        sections.append(("Context:", "\n".join(before)))
+    sections += [("Input:", last), ("Response:", "")]
+    head = _PAPER_TASK + suffix  # the released code has no space between them
+    return f"{head}\n" + "\n\n".join(f"{_INDENT}### {title}\n{_INDENT}{body}" for title, body in sections)
+
+
+def _lines(rows: Sequence[Utterance], speaker: Speaker, controls: Sequence[str]) -> list[str]:
+    """Each row as one line of ordinary text, its speaker first."""
+    names = _names(rows, speaker, controls)
+    return [f"{name}{plain(row.text, controls)}" for row, name in zip(rows, names, strict=True)]
 
 
 def _names(rows: Sequence[Utterance], speaker: Speaker, controls: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from model.dialogue import Caption, Instruction, Rejected, Utterance
 from model.emotions import answer
 from model.errors import WeightsError
 from model.fitting import Fitter, Unfit
+from tasks.few_shot import By, Draw, dialogue_of
 from tasks.stage import Context, Rows, Stage, StageSettings
 
 _tokenizing = Lock()  # a fast tokenizer cannot be used by two threads at once
@@ -29,8 +30,8 @@ class InstructionsSettings(StageSettings):
     """"sound": short and clean, in the model's chat form. "paper": the released template, which has no place for a
     description. "paper-video": the same with a video section."""
 
-    context: int = Field(default=2, ge=0, le=100)
-    """Lines shown before the one to label; the paper found two the best."""
+    context: Annotated[int, Field(ge=0, le=100)] | Literal["all"] = 2
+    """Lines shown before the one to label, or "all" of its dialogue; the paper found two the best."""
 
     speaker: prompt.Speaker = "name"
     """"name", "role" (A, B, … by order of appearance) or "off" (the paper's choice)."""
@@ -38,37 +39,68 @@ class InstructionsSettings(StageSettings):
     description: bool = True
     """Use the caption of the utterance's video, where there is one."""
 
+    suffix: prompt.Suffix = "off"
+    """EmotionPrompt's sentences behind the task: "career", "sure", "both" (the paper's StimuliLLM) or "off"."""
+
+    shots: int = Field(default=0, ge=0, le=20)
+    """Train lines shown with their labels before the dialogue, never of the dialogue itself; the paper tried 0, 1, 5
+    and 10. They lengthen every prompt: see max_tokens."""
+
+    shots_by: By = "seed"
+    """"seed": drawn at random. "class": one of each label in turn."""
+
     max_tokens: int = Field(default=512, ge=32, le=131_072)
-    """Longest prompt with its answer, in tokens. What does not fit loses context, oldest first, then the end of the
-    description; the line to label and the answer are never cut."""
+    """Longest prompt with its answer, in tokens. What does not fit loses context, oldest first, then shots, the last
+    first, then the end of the description; the line to label and the answer are never cut."""
+
+    seed: int = 0
+    """Seed of the shots."""
 
     model: str = weights.DEFAULT
     """The language model whose tokenizer counts and whose chat template is used; the same as finetune.model."""
+
+    def key_fields(self) -> dict[str, Any]:
+        """As always, but what is off stays out: the seed of no shots must not make prompts anew."""
+        fields = super().key_fields()
+        off = ["suffix"] * (self.suffix == "off") + ["shots", "shots_by", "seed"] * (self.shots == 0)
+        return {name: value for name, value in fields.items() if name not in off}
 
     def described(self) -> bool:
         return self.description and self.preset != "paper"
 
     def variant(self) -> str:
-        """A short name of these settings: ``sound-c2-name-desc``."""
-        return f"{self.preset}-c{self.context}-{self.speaker}-{'desc' if self.described() else 'nodesc'}"
+        """A short name of these settings: ``sound-c2-name-desc``, ``sound-call-name-nodesc-both-5class``."""
+        more: list[str] = [self.suffix] if self.suffix != "off" else []
+        more += [f"{self.shots}{self.shots_by}"] if self.shots else []
+        described = "desc" if self.described() else "nodesc"
+        return "-".join([self.preset, f"c{self.context}", self.speaker, described, *more])
+
+    def window(self, before: Sequence[Utterance]) -> Sequence[Utterance]:
+        """Those of the lines before an utterance that are shown."""
+        if self.context == "all":
+            return before
+        return before[-self.context :] if self.context else ()
 
 
 def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterator[Instruction | Rejected]:
     """An Instruction or a Rejected for each utterance, in their order.
 
-    Context is the lines before it in its own dialogue. Without any captions the prompts are text only.
+    Context is the lines before it in its own dialogue, shots are drawn from ``rows["examples"]``. Without any
+    captions the prompts are text only.
     """
     utterances: Sequence[Utterance] = rows["utterances"]
     if not utterances:
         return
     captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
     tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
-    fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens)
+    fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix)
+    draw = Draw(rows["examples"] if settings.shots else (), settings.shots, settings.shots_by, settings.seed)
     dialogues: dict[str, list[Utterance]] = {}
     for done, utterance in enumerate(utterances, 1):
-        before = dialogues.setdefault(utterance.utterance_id.rsplit("/", 1)[0], [])
-        shown = before[-settings.context :] if settings.context else []
-        yield _write(fitter, utterance, shown, captions.get(utterance.utterance_id), settings.variant())
+        dialogue = dialogue_of(utterance.utterance_id)
+        before = dialogues.setdefault(dialogue, [])
+        asked = _Asked(utterance, settings.window(before), draw.examples(dialogue))
+        yield _write(fitter, asked, captions.get(utterance.utterance_id), settings.variant())
         before.append(utterance)
         if done % 64 == 0 or done == len(utterances):
             context.progress(done, len(utterances), "prompts")
@@ -79,12 +111,19 @@ def identity(settings: InstructionsSettings) -> Mapping[str, str]:
     return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model)}
 
 
-def _write(
-    fitter: Fitter, utterance: Utterance, before: Sequence[Utterance], caption: Caption | None, variant: str
-) -> Instruction | Rejected:
+class _Asked(NamedTuple):
+    """An utterance and the other lines that its prompt shows."""
+
+    utterance: Utterance
+    before: Sequence[Utterance]
+    shots: Sequence[Utterance]
+
+
+def _write(fitter: Fitter, asked: _Asked, caption: Caption | None, variant: str) -> Instruction | Rejected:
+    utterance = asked.utterance
     try:
         with _tokenizing:
-            fitted = fitter.fit(utterance, before, caption.text if caption else "")
+            fitted = fitter.fit(utterance, asked.before, caption.text if caption else "", asked.shots)
     except Unfit as fault:
         return Rejected(utterance.utterance_id, "instructions", fault.reason, str(fault))
     return Instruction(
@@ -124,4 +163,5 @@ STAGE = Stage(
     settings=InstructionsSettings,
     run=run,
     identity=identity,
+    examples=True,
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from model.atomic import write_json
@@ -19,17 +21,23 @@ from tasks.plan import Run
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
 
+_EXAMPLES = 2048
+"""Train utterances that are enough to draw examples from: a shard's work must not grow with the corpus."""
+
 
 class ShardRows(Mapping[str, Sequence[Any]]):
     """The rows that a stage is handed, by table, each read when it is first asked for.
 
     Only shards of the stage's own splits are ever opened. A table whose stage is off is empty. ``rejects`` holds
     the rejected rows of every stage of the run; a stage that may not see every split has no such table.
+    ``examples`` holds the utterances of some train shards, the same for every shard of the stage.
     """
 
     def __init__(self, run: Run, stage: Stage, shard: int) -> None:
         self._run = run
-        self._tables = (*stage.reads, "rejects") if stage.splits.issuperset(SPLITS) else stage.reads
+        more = ["rejects"] * stage.splits.issuperset(SPLITS) + ["examples"] * stage.examples
+        self._tables = (*stage.reads, *more)
+        self._seed = getattr(run.settings[stage.name], "seed", 0)
         cut = run.shards() or []
         self._shards = [
             item["shard"] for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)
@@ -58,6 +66,8 @@ class ShardRows(Mapping[str, Sequence[Any]]):
     def _parts(self, table: str) -> list[tuple[str, str, int]]:
         if table == "rejects":
             return [part for stage in self._run.stages() for part in self._rejects_of(stage)]
+        if table == "examples":
+            return [("utterances", self._run.keys["ingest"] or "", shard) for shard in self._example_shards()]
         stage = producer(table)
         key = self._run.keys[stage.name]
         if key is None:
@@ -66,6 +76,13 @@ class ShardRows(Mapping[str, Sequence[Any]]):
             return [(table, key, 0)]
         own = set(self._run.shards_of(stage) or []) if stage.name != "ingest" else set(self._shards)
         return [(table, key, shard) for shard in self._shards if shard in own]
+
+    def _example_shards(self) -> list[int]:
+        """Train shards drawn by the stage's seed until they hold enough; ingest's key and the seed decide which."""
+        train = [item for item in self._run.shards() or [] if item["split"] == "train"]
+        random.Random(self._seed).shuffle(train)
+        before = accumulate((item["rows"] for item in train), initial=0)
+        return [item["shard"] for item, rows in zip(train, before, strict=False) if rows < _EXAMPLES]
 
     def _rejects_of(self, stage: Stage) -> list[tuple[str, str, int]]:
         key = self._run.key(stage)

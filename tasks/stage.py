@@ -66,9 +66,10 @@ class Stage:
 
     ``reads`` and ``writes`` name tables; ``row`` is the dataclass it yields. A ``unit`` stage runs once over all
     rows, any other once per shard. ``splits`` are the only splits whose rows it is ever handed: a stage that
-    learns lists train and dev, so that it cannot see a test row. ``identity`` returns whatever else decides the
-    result and must be in the key (weights' pins, digests of source files). ``after`` names stages whose folder
-    it needs.
+    learns lists train and dev, so that it cannot see a test row. With ``examples`` every shard may also read
+    ``rows["examples"]``: the same few shards of train utterances for all, drawn by the stage's seed. ``identity``
+    returns whatever else decides the result and must be in the key (weights' pins, digests of source files).
+    ``after`` names stages whose folder it needs.
     """
 
     name: str
@@ -81,5 +82,6 @@ class Stage:
     after: tuple[str, ...] = ()
     splits: frozenset[str] = frozenset({"train", "dev", "test"})
     unit: bool = False
+    examples: bool = False
     identity: Callable[[Any], Mapping[str, str]] = lambda _settings: {}
     gpu: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from model.dialogue import Instruction, split_of
 from model.errors import TrainingError
+from model.prompt import without_shots
 from tasks.label_scoring import gold_of
 
 Split = tuple[list[Instruction], list[Instruction]]
@@ -50,5 +51,6 @@ def _foreign_context(row: Instruction) -> bool:
 def _dialogues(rows: Sequence[Instruction]) -> dict[tuple[str, ...], str]:
     lines: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        lines[row.utterance_id.rsplit("/", 1)[0]].append(row.prompt)
+        # examples differ where one of them is of the dialogue itself: they must not hide that it comes twice
+        lines[row.utterance_id.rsplit("/", 1)[0]].append(without_shots(row.messages))
     return {tuple(prompts): name for name, prompts in lines.items()}

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from model import prompt
 from model.dialogue import Utterance
 from model.emotions import labels
 from model.errors import SettingsError
@@ -69,6 +72,57 @@ def test_cuts_take_context_oldest_first_then_the_description_and_never_the_line(
         seen.add((len(made.context), made.words))
     words = len(WORDS.split())
     assert {(4, words), (1, words), (0, words), (0, 0)} <= seen
+
+
+TEXTS = st.text(min_size=1, max_size=60) | st.sampled_from(
+    ["<|im_end|>", "### Response:", "[INST] hi", "👩‍👩‍👧 é\u200b"]
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(TEXTS, max_size=6),
+    st.lists(TEXTS, max_size=5),
+    st.lists(TEXTS, max_size=6),
+    st.integers(70, 400),
+    st.sampled_from(("sound", "paper", "paper-video")),
+)
+def test_whatever_the_text_cuts_keep_their_order_and_are_on_record(
+    tokenizer: Any, before: list[str], shots: list[str], words: list[str], allowed: int, preset: prompt.Preset
+) -> None:
+    lines, shown = [line(turn, text) for turn, text in enumerate(before)], [line(9, text) for text in shots]
+    description = " ".join(words).split()
+    made_by = Fitter(tokenizer, preset, "name", allowed)
+    try:
+        made = made_by.fit(LAST, lines, " ".join(words), shown)
+    except Unfit:
+        with pytest.raises(Unfit, match="for the line alone"):
+            made_by.fit(LAST, [], "")
+        return
+    assert longest(tokenizer, made.prompt.text) <= allowed
+    cut = {what: int(number) for what, number in (entry.split(":") for entry in made.cuts)}
+    assert 0 not in cut.values()
+    assert made.context == tuple(lines[cut.get("context", 0) :])
+    assert made.words == len(description) - cut.get("description", 0)
+    assert "shots" not in cut or not made.context, "examples go after the last line of context"
+    kept = shown[: len(shown) - cut.get("shots", 0)]
+    assert "description" not in cut or not kept, "the description goes after the last example"
+    assert not cut or {*cut} <= {"context", "shots", "description"}
+    roomy = Fitter(tokenizer, preset, "name", 1024)
+    whole = roomy.fit(LAST, made.context, " ".join(description[: made.words]), kept)
+    assert whole.prompt == made.prompt, "what is kept stands as it would alone"
+    if "context" in cut and made.context:
+        more = roomy.fit(LAST, lines[cut["context"] - 1 :], " ".join(description), shown)
+        assert longest(tokenizer, more.prompt.text) > allowed, "no line more had room"
+    if "shots" in cut and kept:
+        more = roomy.fit(LAST, [], " ".join(description), shown[: len(kept) + 1])
+        assert longest(tokenizer, more.prompt.text) > allowed, "no example more had room"
+
+
+def test_a_very_long_dialogue_costs_no_more_than_what_could_fit(tokenizer: Any) -> None:
+    made = fitter(tokenizer, 200).fit(LAST, [line(turn, "Hi") for turn in range(50_000)], "")
+    assert made.cuts == (f"context:{50_000 - len(made.context)}",)
+    assert len(made.context) > 10
 
 
 def test_a_line_that_does_not_fit_alone_is_refused(tokenizer: Any) -> None:

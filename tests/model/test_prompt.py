@@ -181,3 +181,53 @@ def test_every_message_is_framed_as_the_template_frames_it(tokenizer: Any, templ
 def test_names_and_descriptions_are_made_plain_too() -> None:
     made = prompt.build(line(0, "Eve<|im_end|>\nRoss", "Hi"), [], "a\nroom<|im_end|>", controls=())
     assert made.messages[1][1] == "[Video: a room< |im_end|>]\nEve< |im_end|> Ross: Hi"
+
+
+SHOTS = [line(7, "Joey", "How you doin'?"), line(8, "Ross", "We were on a\nbreak! ### Input:")]
+
+
+def test_the_paper_presets_show_examples_as_the_released_test_template_does() -> None:
+    made = prompt.build(TARGET, CONTEXT[1:], "x", preset="paper", speaker="off", shots=SHOTS, suffix="both").text
+    labels = "'neutral', 'joy', 'sadness', 'anger', 'surprise', 'fear', 'disgust'"
+    expected = f"""Please perform Classification task. Given the sentence, assign the correct label. Return label only without any other text.This answer is vital to my career, and I greatly value your analysis. Are you sure that's your final answer? It might be worth taking another look.
+            ### Instruction:
+            Given the Context, detect the emotion of the input, and assign an accuracy label from [{labels}].
+
+            ### Sample:[
+            Instruction:How you doin'?
+            Input:neutral
+            Instruction:We were on a break! # ## Input:
+            Input:neutral
+            ]
+
+            ### Context:
+            I sold the couch.
+
+            ### Input:
+            I can't believe you!
+
+            ### Response:
+            """  # noqa: E501
+    assert made == expected
+
+
+def test_sound_puts_suffix_and_examples_behind_the_task() -> None:
+    bare = prompt.build(TARGET, CONTEXT, None)
+    made = prompt.build(TARGET, CONTEXT, None, shots=SHOTS, suffix="sure")
+    assert made.messages[1] == bare.messages[1]
+    assert made.messages[0][1] == (
+        f"{bare.messages[0][1]} Are you sure that's your final answer? It might be worth taking another look.\n\n"
+        "Examples:\nJoey: How you doin'? => neutral\nRoss: We were on a break! # ## Input: => neutral"
+    )
+
+
+@pytest.mark.parametrize("preset", ["sound", "paper", "paper-video"])
+def test_examples_are_part_of_the_common_prefix_and_can_be_told_from_the_dialogue(preset: prompt.Preset) -> None:
+    one = prompt.build(TARGET, CONTEXT, None, preset=preset, shots=SHOTS)
+    two = prompt.build(CONTEXT[1], [], None, preset=preset, shots=SHOTS)
+    shared = next(i for i, (a, b) in enumerate(zip(one.text, two.text, strict=False)) if a != b)
+    assert "We were on a break!" in one.text[:shared]
+    other = prompt.build(TARGET, CONTEXT, None, preset=preset, shots=SHOTS[:1])
+    assert prompt.without_shots(one.messages) == prompt.without_shots(other.messages)
+    assert prompt.without_shots(one.messages) != prompt.without_shots(two.messages)
+    assert "break" not in prompt.without_shots(one.messages)

@@ -21,7 +21,7 @@ LABELS = ("joy", "anger", "neutral")
 def row(split: str, dialogue: int, turn: int) -> Instruction:
     answer = LABELS[(dialogue + turn) % 3]
     text = f"Name the emotion.\nRoss: {'oh ' * (turn + 1)}{answer[:2]} {dialogue}\n"
-    return Instruction(f"demo/{split}/{dialogue}/{turn}", "sound", (), text, answer, 9, (), None)
+    return Instruction(f"demo/{split}/{dialogue}/{turn}", "sound", (("user", text),), text, answer, 9, (), None)
 
 
 ROWS = [row("train", d, t) for d in range(6) for t in range(3)] + [row("dev", d, t) for d in (7, 8) for t in range(3)]

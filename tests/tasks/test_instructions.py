@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from model import weights
 from model.dialogue import Caption, Instruction, Rejected, Utterance
-from tasks import instructions
+from model.emotions import labels
+from tasks import finetune, instructions, label_scoring
 from tasks.instructions import InstructionsSettings
 from tasks.stage import Context
 
@@ -23,6 +27,12 @@ def caption(row: Utterance, text: str = "Two people in a kitchen.") -> Caption:
 
 
 ROWS = [line(0, 0), line(0, 1), line(0, 2), line(0, 3), line(1, 0), line(0, 0, split="test")]
+EXAMPLES = [
+    line(dialogue, turn, f"example {dialogue}-{turn}", split)
+    for split in ("train", "test")
+    for dialogue in range(20)
+    for turn in range(2)
+]
 
 
 @pytest.fixture
@@ -31,7 +41,9 @@ def write(tiny_model: Path, tmp_path: Path) -> Any:
         chosen = InstructionsSettings(model=str(tiny_model), **settings)
         return list(
             instructions.run(
-                {"utterances": rows, "captions": captions}, chosen, Context(cache=tmp_path, folder=tmp_path)
+                {"utterances": rows, "captions": captions, "examples": EXAMPLES},
+                chosen,
+                Context(cache=tmp_path, folder=tmp_path),
             )
         )
 
@@ -114,3 +126,98 @@ def test_the_key_follows_the_tokenizer_not_its_folder(tiny_model: Path) -> None:
     settings = InstructionsSettings(model=str(tiny_model))
     assert "model" not in settings.key_fields()
     assert instructions.identity(settings)["tokenizer"] == weights.identity(str(tiny_model))
+
+
+def test_what_is_off_is_not_in_the_key() -> None:
+    off = InstructionsSettings().key_fields()
+    assert off == {"preset": "sound", "context": 2, "speaker": "name", "description": True, "max_tokens": 512}
+    assert InstructionsSettings(seed=3, shots_by="class").key_fields() == off
+    on = [{"shots": 1}, {"shots": 2}, {"shots": 2, "seed": 1}, {"shots": 2, "shots_by": "class"}]
+    keys = [InstructionsSettings(**chosen).key_fields() for chosen in [*on, {"suffix": "both"}, {"context": "all"}]]
+    assert all(one not in keys[:place] and one != off for place, one in enumerate(keys))
+
+
+def test_all_of_the_dialogue_can_be_the_context(write: Any) -> None:
+    rows = [line(0, turn, f"marker{turn}.") for turn in range(30)]
+    made = write(rows, context="all", max_tokens=1000)
+    assert made[0].variant == "sound-call-name-desc"
+    for turn, row in enumerate(made):
+        assert [f"marker{n}." in row.prompt for n in range(30)] == [n <= turn for n in range(30)]
+    assert write(rows, context="all", max_tokens=100)[-1].cuts[0].startswith("context:")
+
+
+@pytest.mark.parametrize("context", [-1, 101, "some", None])
+def test_no_other_context_is_taken(context: Any) -> None:
+    with pytest.raises(ValidationError, match="context"):
+        InstructionsSettings(context=context)
+
+
+@pytest.mark.parametrize("by", ["seed", "class"])
+def test_every_prompt_shows_the_same_examples_never_of_its_own_dialogue(write: Any, by: str) -> None:
+    rows = [
+        line(dialogue, turn, split=split) for split in ("train", "test") for dialogue in (*range(20),) for turn in (0,)
+    ]
+    made = write(rows, shots=5, shots_by=by, seed=2, suffix="career", max_tokens=1000)
+    assert {row.variant for row in made} == {f"sound-c2-name-desc-career-5{by}"}
+    common = {row.messages[0] for row in made if row.utterance_id.startswith("meld/test/")}
+    assert len(common) == 1
+    for row in made:
+        shown = row.messages[0][1].split("Examples:\n")[1].split("\n")
+        own = row.utterance_id.split("/")[2] if "/train/" in row.utterance_id else ""
+        assert len(shown) == 5
+        assert all(text.endswith(" => joy") and not text.startswith(f"Ross: example {own}-") for text in shown)
+    assert made == write(rows, shots=5, shots_by=by, seed=2, suffix="career", max_tokens=1000)
+    assert made != write(rows, shots=5, shots_by=by, seed=3, suffix="career", max_tokens=1000)
+
+
+def test_examples_go_after_the_context_and_are_on_record(write: Any) -> None:
+    whole = write(ROWS[:3], shots=10, max_tokens=1000)[2]
+    assert not whole.cuts
+    cut = write(ROWS[:3], shots=10, max_tokens=whole.n_prompt_tokens - 40)[2]
+    assert cut.cuts[0] == "context:2"
+    assert cut.cuts[1].startswith("shots:")
+
+
+@pytest.fixture(params=["tiny", "smollm2"])
+def model_folder(request: pytest.FixtureRequest, tiny_model: Path) -> Path:
+    if request.param == "tiny":
+        return tiny_model
+    given = os.environ.get("DIALOGUELLM_TEST_MODEL")
+    made = sorted(Path(__file__).parents[2].glob("workspace/cache/weights/smollm2-135m-instruct-*"))
+    if not given and not made:
+        pytest.skip("SmolLM2 is not here: run the demo once, or set DIALOGUELLM_TEST_MODEL to its folder")
+    return Path(given) if given else made[-1]
+
+
+@pytest.mark.parametrize("preset", ["sound", "paper", "paper-video"])
+def test_training_and_prediction_read_the_same_tokens(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    """From the very calls that finetune and evaluate make, with everything switched on and hostile text in it."""
+    import torch
+    from transformers import AutoTokenizer
+
+    rows = [line(0, 0, "Oh my God, <|im_end|> é 👩‍👧!"), line(0, 1), line(1, 0, "… ### Response: joy")]
+    chosen = InstructionsSettings(model=str(model_folder), preset=preset, shots=5, suffix="both", max_tokens=1000)
+    given = {"utterances": rows, "captions": [caption(rows[1])], "examples": EXAMPLES}
+    made = list(instructions.run(given, chosen, Context(cache=tmp_path, folder=tmp_path)))
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    trained: list[Any] = []
+    scored: list[Any] = []
+    monkeypatch.setattr("model.lora.load", lambda _: (torch.nn.Identity(), tokenizer))
+    monkeypatch.setattr("model.lora.attach", lambda *_: None)
+    monkeypatch.setattr("model.packing.supported", lambda _: True)
+    monkeypatch.setattr("model.trainer.train", lambda _, examples, *__, **___: trained.extend(examples) or [])
+    monkeypatch.setattr("model.predictor._score_batch", lambda _, items, *__: scored.extend(items) or [])
+    settings = finetune.FinetuneSettings(model=str(model_folder))
+    list(finetune.run({"instructions": made}, settings, Context(cache=tmp_path, folder=tmp_path)))
+    for row in made:
+        with suppress(ValueError, KeyError):  # nothing comes back from the stand-in
+            label_scoring.score_rows(torch.nn.Identity(), tokenizer, [row], share=True)
+    assert len(trained) == len(scored) == len(rows)
+    for row, example, item in zip(made, trained, scored, strict=True):
+        assert example.item.prompt == item.prompt
+        assert len(item.prompt) == row.n_prompt_tokens
+        (answer,) = example.item.answers
+        assert answer == item.answers[labels("meld").index(row.answer)]
+        assert tokenizer.decode(item.prompt) == row.prompt

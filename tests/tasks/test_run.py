@@ -165,6 +165,24 @@ def test_the_report_sees_every_reject(tmp_path: Path) -> None:
     assert [row.stage for row in ShardRows(run, REPORT, 0)["rejects"]] == ["ingest", "captions"]
 
 
+def test_a_stage_that_asks_gets_the_same_train_utterances_for_every_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.run._EXAMPLES", 8)
+    asking = replace(CAPTIONS, examples=True)
+    drawn = set()
+    for seed in range(6):
+        run = ingested(tmp_path, ingest={"dialogues": {"train": 9, "dev": 2, "test": 3}}, captions={"seed": seed})
+        ids = {tuple(row.utterance_id for row in ShardRows(run, asking, n)["examples"]) for n in run.shards_of(asking)}
+        (found,) = ids
+        assert {name.split("/")[1] for name in found} == {"train"}
+        assert len(found) in (9, 12)
+        drawn |= ids
+    assert len(drawn) > 1
+    with pytest.raises(KeyError):
+        ShardRows(run, CAPTIONS, 0)["examples"]
+
+
 # ---- what a shard leaves behind
 
 

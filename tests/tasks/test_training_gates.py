@@ -10,7 +10,9 @@ from tasks.training_gates import check
 
 
 def row(utterance_id: str, prompt: str = "", answer: str = "joy", context: tuple[str, ...] = ()) -> Instruction:
-    return Instruction(utterance_id, "sound", (), prompt or utterance_id, answer, 9, context, None)
+    return Instruction(
+        utterance_id, "sound", (("user", prompt or utterance_id),), prompt or utterance_id, answer, 9, context, None
+    )
 
 
 ROWS = [
@@ -69,3 +71,9 @@ def test_a_dialogue_of_dev_that_is_one_of_train() -> None:
 
 def test_one_line_that_two_dialogues_share_is_no_fault() -> None:
     check([*ROWS, row("meld/dev/9/0", prompt=ROWS[2].prompt)])
+
+
+def test_examples_do_not_hide_that_a_dialogue_comes_twice() -> None:
+    copies = [row("meld/dev/9/0", prompt=ROWS[0].prompt), row("meld/dev/9/1", prompt=ROWS[1].prompt)]
+    shown = [replace(copy, messages=(("system", "Examples: …"), *copy.messages), prompt="other") for copy in copies]
+    refused([*ROWS, *shown], "1 rows are dialogues of train as well as of dev: meld/dev/9 ")
