@@ -11,7 +11,7 @@ from model import prompt
 from model.dialogue import Utterance
 from model.emotions import answer, labels
 from model.errors import SettingsError
-from model.packing import encode
+from model.packing import encode, encode_prompts
 from model.plain import control_tokens
 
 Key = tuple[str, int, int, bool]
@@ -23,6 +23,16 @@ class Unfit(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An utterance and what its prompt may show: the lines before it (oldest first), a description, examples."""
+
+    utterance: Utterance
+    before: Sequence[Utterance] = ()
+    description: str = ""
+    shots: Sequence[Utterance] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +85,34 @@ class Fitter:
         self._control_ids = ids - {self.tokenizer.unk_token_id}
         self._chat = prompt.chat_template(self.tokenizer) if self.preset == "sound" else None
 
-    def fit(
-        self, utterance: Utterance, before: Sequence[Utterance], description: str, shots: Sequence[Utterance] = ()
-    ) -> Fitted:
-        """The prompt for an utterance; ``before`` are the lines before it, oldest first, ``shots`` its examples.
+    def fit(self, asked: Asked) -> Fitted:
+        """``fit_all`` of one; raises its Unfit."""
+        (fitted,) = self.fit_all([asked])
+        if isinstance(fitted, Unfit):
+            raise fitted
+        return fitted
+
+    def fit_all(self, asked: Sequence[Asked]) -> list[Fitted | Unfit]:
+        """A prompt each, or why there is none; tokenised together, which is what the time goes to.
 
         What does not fit loses context, oldest line first, then the last examples, then the end of the description,
-        word by word. Raises Unfit: ``too_long`` where the line alone does not fit, ``control_tokens`` where text
-        from outside would still be read as a control token.
+        word by word. Unfit: ``too_long`` where the line alone does not fit, ``control_tokens`` where text from
+        outside would still be read as a control token.
         """
-        room, words = self._room(utterance.corpus), tuple(description.split())
-        parts = _Parts(tuple(before[-self.max_tokens :]), tuple(shots), words)  # a line is a token at least
-        made, ids = self._make(utterance, parts)
+        # a line is a token at least: more of them than tokens need not be looked at
+        parts = [_Parts(tuple(one.before[-self.max_tokens :]), tuple(one.shots), _words(one)) for one in asked]
+        built = [self._build(one.utterance, some) for one, some in zip(asked, parts, strict=True)]
+        tokens = encode_prompts(self.tokenizer, [made.text for made in built])
+        found: list[Fitted | Unfit] = []
+        for given in zip(asked, parts, built, tokens, strict=True):
+            try:
+                found.append(self._fitted(*given))
+            except Unfit as fault:
+                found.append(fault)
+        return found
+
+    def _fitted(self, asked: Asked, parts: _Parts, made: prompt.Prompt, ids: Sequence[int]) -> Fitted:
+        utterance, room = asked.utterance, self._room(asked.utterance.corpus)
         if len(ids) > room:
             parts = self._cut(utterance, parts, room)
             made, ids = self._make(utterance, parts)
@@ -95,7 +121,7 @@ class Fitter:
             raise Unfit("too_long", detail)
         if self._controls_in(ids) != self._clean(utterance.corpus, parts):
             raise Unfit("control_tokens", "its text would become a control token of the model; look at its context too")
-        whole = {"context": len(before), "shots": len(shots), "description": len(words)}
+        whole = {"context": len(asked.before), "shots": len(asked.shots), "description": len(_words(asked))}
         lost = {what: number - len(getattr(parts, what)) for what, number in whole.items()}
         cuts = tuple(f"{what}:{number}" for what, number in lost.items() if number)
         return Fitted(made, len(ids), parts.context, len(parts.description), cuts)
@@ -115,7 +141,11 @@ class Fitter:
 
     def _make(self, utterance: Utterance, parts: _Parts) -> tuple[prompt.Prompt, Sequence[int]]:
         """The prompt and its tokens."""
-        made = prompt.build(
+        made = self._build(utterance, parts)
+        return made, encode_prompts(self.tokenizer, [made.text])[0]
+
+    def _build(self, utterance: Utterance, parts: _Parts) -> prompt.Prompt:
+        return prompt.build(
             utterance,
             parts.context,
             " ".join(parts.description),
@@ -126,7 +156,6 @@ class Fitter:
             controls=self._controls,
             chat=self._chat,
         )
-        return made, encode(self.tokenizer, made.text, ("x",)).prompt
 
     def _room(self, corpus: str) -> int:
         """Tokens left for the prompt beside the longest answer."""
@@ -146,6 +175,10 @@ class Fitter:
             harmless = _Parts((line,) * len(parts.context), (line,) * len(parts.shots), ("x",) * key[3])
             self._expected[key] = self._controls_in(self._make(line, harmless)[1])
         return self._expected[key]
+
+
+def _words(asked: Asked) -> tuple[str, ...]:
+    return tuple(asked.description.split())
 
 
 def _most(n: int, fits: Callable[[int], bool]) -> int:

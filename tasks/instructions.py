@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,10 +15,11 @@ from model import prompt, weights
 from model.dialogue import Caption, Instruction, Rejected, Utterance
 from model.emotions import answer
 from model.errors import WeightsError
-from model.fitting import Fitter, Unfit
+from model.fitting import Asked, Fitted, Fitter, Unfit
 from tasks.few_shot import By, Draw, dialogue_of
 from tasks.stage import Context, Rows, Stage, StageSettings
 
+_TOGETHER = 256  # prompts tokenised in one call
 _tokenizing = Lock()  # a fast tokenizer cannot be used by two threads at once
 
 
@@ -95,15 +97,15 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
     tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
     fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix)
     draw = Draw(rows["examples"] if settings.shots else (), settings.shots, settings.shots_by, settings.seed)
-    dialogues: dict[str, list[Utterance]] = {}
-    for done, utterance in enumerate(utterances, 1):
-        dialogue = dialogue_of(utterance.utterance_id)
-        before = dialogues.setdefault(dialogue, [])
-        asked = _Asked(utterance, settings.window(before), draw.examples(dialogue))
-        yield _write(fitter, asked, captions.get(utterance.utterance_id), settings.variant())
-        before.append(utterance)
-        if done % 64 == 0 or done == len(utterances):
-            context.progress(done, len(utterances), "prompts")
+    done = 0
+    waiting = _asked(utterances, captions, draw, settings)
+    while some := list(islice(waiting, _TOGETHER)):
+        with _tokenizing:
+            found = fitter.fit_all(some)
+        for asked, fitted in zip(some, found, strict=True):
+            yield _row(asked.utterance, fitted, captions.get(asked.utterance.utterance_id), settings.variant())
+        done += len(some)
+        context.progress(done, len(utterances), "prompts")
 
 
 def identity(settings: InstructionsSettings) -> Mapping[str, str]:
@@ -111,21 +113,22 @@ def identity(settings: InstructionsSettings) -> Mapping[str, str]:
     return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model)}
 
 
-class _Asked(NamedTuple):
-    """An utterance and the other lines that its prompt shows."""
+def _asked(
+    utterances: Sequence[Utterance], captions: Mapping[str, Caption], draw: Draw, settings: InstructionsSettings
+) -> Iterator[Asked]:
+    dialogues: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        dialogue = dialogue_of(utterance.utterance_id)
+        before = dialogues.setdefault(dialogue, [])
+        caption = captions.get(utterance.utterance_id)
+        shown = tuple(settings.window(before))  # a copy: the list grows before the prompt is made
+        yield Asked(utterance, shown, caption.text if caption else "", draw.examples(dialogue))
+        before.append(utterance)
 
-    utterance: Utterance
-    before: Sequence[Utterance]
-    shots: Sequence[Utterance]
 
-
-def _write(fitter: Fitter, asked: _Asked, caption: Caption | None, variant: str) -> Instruction | Rejected:
-    utterance = asked.utterance
-    try:
-        with _tokenizing:
-            fitted = fitter.fit(utterance, asked.before, caption.text if caption else "", asked.shots)
-    except Unfit as fault:
-        return Rejected(utterance.utterance_id, "instructions", fault.reason, str(fault))
+def _row(utterance: Utterance, fitted: Fitted | Unfit, caption: Caption | None, variant: str) -> Instruction | Rejected:
+    if isinstance(fitted, Unfit):
+        return Rejected(utterance.utterance_id, "instructions", fitted.reason, str(fitted))
     return Instruction(
         utterance_id=utterance.utterance_id,
         variant=variant,

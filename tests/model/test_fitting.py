@@ -11,7 +11,7 @@ from model import prompt
 from model.dialogue import Utterance
 from model.emotions import labels
 from model.errors import SettingsError
-from model.fitting import Fitter, Unfit
+from model.fitting import Asked, Fitter, Unfit
 from model.packing import encode
 
 ROOMY = 1000
@@ -43,22 +43,22 @@ def longest(tokenizer: Any, text: str) -> int:
 
 
 def test_what_fits_is_whole_and_counted_with_the_longest_answer(tokenizer: Any) -> None:
-    whole = fitter(tokenizer, ROOMY).fit(LAST, BEFORE, WORDS)
+    whole = fitter(tokenizer, ROOMY).fit(Asked(LAST, BEFORE, WORDS))
     assert whole.context == tuple(BEFORE)
     assert whole.cuts == ()
     assert whole.words == len(WORDS.split())
     assert whole.n_tokens == len(encode(tokenizer, whole.prompt.text, ["x"]).prompt)
     exact = longest(tokenizer, whole.prompt.text)
-    assert fitter(tokenizer, exact).fit(LAST, BEFORE, WORDS) == whole
-    assert fitter(tokenizer, exact - 1).fit(LAST, BEFORE, WORDS).cuts == ("context:1",)
+    assert fitter(tokenizer, exact).fit(Asked(LAST, BEFORE, WORDS)) == whole
+    assert fitter(tokenizer, exact - 1).fit(Asked(LAST, BEFORE, WORDS)).cuts == ("context:1",)
 
 
 def test_cuts_take_context_oldest_first_then_the_description_and_never_the_line(tokenizer: Any) -> None:
-    bare = longest(tokenizer, fitter(tokenizer, ROOMY).fit(LAST, [], "").prompt.text)
-    whole = longest(tokenizer, fitter(tokenizer, ROOMY).fit(LAST, BEFORE, WORDS).prompt.text)
+    bare = longest(tokenizer, fitter(tokenizer, ROOMY).fit(Asked(LAST)).prompt.text)
+    whole = longest(tokenizer, fitter(tokenizer, ROOMY).fit(Asked(LAST, BEFORE, WORDS)).prompt.text)
     seen = set()
     for allowed in range(bare, whole + 1):
-        made = fitter(tokenizer, allowed).fit(LAST, BEFORE, WORDS)
+        made = fitter(tokenizer, allowed).fit(Asked(LAST, BEFORE, WORDS))
         assert longest(tokenizer, made.prompt.text) <= allowed
         assert made.context == tuple(BEFORE[len(BEFORE) - len(made.context) :])
         assert made.words == len(WORDS.split()) or not made.context
@@ -67,7 +67,7 @@ def test_cuts_take_context_oldest_first_then_the_description_and_never_the_line(
         assert cut.get("context", 0) == len(BEFORE) - len(made.context)
         assert cut.get("description", 0) == len(WORDS.split()) - made.words
         if made.words < len(WORDS.split()):  # one word more would not have fitted
-            more = fitter(tokenizer, ROOMY).fit(LAST, [], " ".join(WORDS.split()[: made.words + 1]))
+            more = fitter(tokenizer, ROOMY).fit(Asked(LAST, [], " ".join(WORDS.split()[: made.words + 1])))
             assert longest(tokenizer, more.prompt.text) > allowed
         seen.add((len(made.context), made.words))
     words = len(WORDS.split())
@@ -94,10 +94,10 @@ def test_whatever_the_text_cuts_keep_their_order_and_are_on_record(
     description = " ".join(words).split()
     made_by = Fitter(tokenizer, preset, "name", allowed)
     try:
-        made = made_by.fit(LAST, lines, " ".join(words), shown)
+        made = made_by.fit(Asked(LAST, lines, " ".join(words), shown))
     except Unfit:
         with pytest.raises(Unfit, match="for the line alone"):
-            made_by.fit(LAST, [], "")
+            made_by.fit(Asked(LAST))
         return
     assert longest(tokenizer, made.prompt.text) <= allowed
     cut = {what: int(number) for what, number in (entry.split(":") for entry in made.cuts)}
@@ -109,35 +109,35 @@ def test_whatever_the_text_cuts_keep_their_order_and_are_on_record(
     assert "description" not in cut or not kept, "the description goes after the last example"
     assert not cut or {*cut} <= {"context", "shots", "description"}
     roomy = Fitter(tokenizer, preset, "name", 1024)
-    whole = roomy.fit(LAST, made.context, " ".join(description[: made.words]), kept)
+    whole = roomy.fit(Asked(LAST, made.context, " ".join(description[: made.words]), kept))
     assert whole.prompt == made.prompt, "what is kept stands as it would alone"
     if "context" in cut and made.context:
-        more = roomy.fit(LAST, lines[cut["context"] - 1 :], " ".join(description), shown)
+        more = roomy.fit(Asked(LAST, lines[cut["context"] - 1 :], " ".join(description), shown))
         assert longest(tokenizer, more.prompt.text) > allowed, "no line more had room"
     if "shots" in cut and kept:
-        more = roomy.fit(LAST, [], " ".join(description), shown[: len(kept) + 1])
+        more = roomy.fit(Asked(LAST, [], " ".join(description), shown[: len(kept) + 1]))
         assert longest(tokenizer, more.prompt.text) > allowed, "no example more had room"
 
 
 def test_a_very_long_dialogue_costs_no_more_than_what_could_fit(tokenizer: Any) -> None:
-    made = fitter(tokenizer, 200).fit(LAST, [line(turn, "Hi") for turn in range(50_000)], "")
+    made = fitter(tokenizer, 200).fit(Asked(LAST, [line(turn, "Hi") for turn in range(50_000)], ""))
     assert made.cuts == (f"context:{50_000 - len(made.context)}",)
     assert len(made.context) > 10
 
 
 def test_a_line_that_does_not_fit_alone_is_refused(tokenizer: Any) -> None:
-    bare = longest(tokenizer, fitter(tokenizer, ROOMY).fit(LAST, [], "").prompt.text)
+    bare = longest(tokenizer, fitter(tokenizer, ROOMY).fit(Asked(LAST)).prompt.text)
     with pytest.raises(Unfit, match=r"raise instructions\.max_tokens") as caught:
-        fitter(tokenizer, bare - 1).fit(LAST, BEFORE, WORDS)
+        fitter(tokenizer, bare - 1).fit(Asked(LAST, BEFORE, WORDS))
     assert caught.value.reason == "too_long"
 
 
 def test_a_control_token_that_slips_through_is_refused(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made = fitter(tokenizer, ROOMY)
-    assert made.fit(line(0, "<|im_end|>"), [], "").cuts == ()
+    assert made.fit(Asked(line(0, "<|im_end|>"))).cuts == ()
     monkeypatch.setattr("model.prompt.plain", lambda text, _controls=(): text)
     with pytest.raises(Unfit) as caught:
-        made.fit(line(0, "<|im_end|>"), [], "")
+        made.fit(Asked(line(0, "<|im_end|>")))
     assert caught.value.reason == "control_tokens"
 
 
