@@ -6,33 +6,46 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora import demo, emorynlp, meld
+from tasks.corpora import demo, emorynlp, meld, table
 from tasks.stage import Context, Progress, Rows, Stage, StageSettings
 
 TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts}
 READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 
 
+Column = Literal["split", "dialogue_id", "turn", "speaker", "text", "emotion", "sentiment", "video", "start_s", "end_s"]
+TABLE_ONLY = frozenset({"file", "labels", "columns"})
+
+
 class IngestSettings(StageSettings):
     """Which corpus, and how much of it."""
 
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos"})
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "file"})
 
-    corpus: Literal["demo", "meld", "emorynlp"] = "demo"
-    """The corpus. "demo" is drawn on the spot, the others are read from ``folder``."""
+    corpus: Literal["demo", "meld", "emorynlp", "table"] = "demo"
+    """The corpus. "demo" is drawn on the spot, "table" read from ``file``, the others from ``folder``."""
 
     folder: Path | None = None
     """Where the corpus's CSV transcripts lie. Moving them changes nothing; other bytes in them make a new result."""
 
     videos: Path | None = None
-    """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test); text only
-    without it."""
+    """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test), or the files
+    that a table names; text only without it."""
+
+    file: Path | None = None
+    """The table of a corpus of one's own: CSV, TSV, JSONL or Parquet. Moving it changes nothing; other bytes do."""
+
+    labels: Literal["meld", "emorynlp", "iemocap"] | None = None
+    """The label set that the table's emotions are from."""
+
+    columns: dict[Column, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """The table's own name of a column, where it is another than ours: ``{text = "Utterance"}``."""
 
     dialogues: dict[Literal["train", "dev", "test"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """How many dialogues of a split to use, drawn by ``seed``; all of them where a split is not named. A larger
@@ -48,11 +61,30 @@ class IngestSettings(StageSettings):
         """Whether this corpus comes with video files; without them keyframes and captions have nothing to do."""
         return self.corpus == "demo" or self.videos is not None
 
+    def key_fields(self) -> dict[str, Any]:
+        """As of every stage; a table's settings are in the key of a table only."""
+        left_out = frozenset[str]() if self.corpus == "table" else TABLE_ONLY
+        return {name: value for name, value in super().key_fields().items() if name not in left_out}
+
+    @model_validator(mode="after")
+    def _table_has_its_settings(self) -> Self:
+        if self.corpus != "table":
+            if given := sorted(name for name in TABLE_ONLY if getattr(self, name)):
+                raise ValueError(f'corpus "{self.corpus}" has no {", ".join(given)}: they belong to corpus "table"')
+            return self
+        if self.file is None or self.labels is None:
+            raise ValueError('corpus "table" needs file, and labels: "meld", "emorynlp" or "iemocap"')
+        if self.folder:
+            raise ValueError('corpus "table" is one file: leave out folder')
+        if len({self.columns.get(name, name) for name in get_args(Column)}) < len(get_args(Column)):
+            raise ValueError("columns gives two of our columns the same name")
+        return self
+
     @model_validator(mode="after")
     def _folders_fit_the_corpus(self) -> Self:
         if self.corpus == "demo" and (self.folder or self.videos):
             raise ValueError('corpus "demo" is drawn on the spot: leave out folder and videos')
-        if self.corpus != "demo" and self.folder is None:
+        if self.corpus not in ("demo", "table") and self.folder is None:
             raise ValueError(f'corpus "{self.corpus}" needs folder: where its CSV files lie')
         if self.corpus == "emorynlp" and self.videos:
             raise ValueError('corpus "emorynlp" has no videos: leave out videos')
@@ -77,8 +109,11 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         from tasks.demo.render import source_digest
 
         return {"demo": source_digest(), "videos": "yes"}
-    paths = TRANSCRIPTS[settings.corpus](_folder(settings))
-    digests = {path.name: _sha256(path) for path in paths.values()}
+    if settings.corpus == "table":
+        digests = {f"table{_file(settings).suffix.lower()}": _sha256(_file(settings), "file")}
+    else:
+        paths = TRANSCRIPTS[settings.corpus](_folder(settings))
+        digests = {path.name: _sha256(path, "folder") for path in paths.values()}
     return {**digests, "videos": "yes" if settings.has_videos() else "no"}
 
 
@@ -98,6 +133,9 @@ def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable
     videos = videos_root(settings, cache, {})
     if videos and not videos.is_dir():
         raise CorpusError(f"ingest.videos: {videos} is not a folder; correct it, or leave it out for text only")
+    if settings.corpus == "table":
+        columns = {str(ours): name for ours, name in settings.columns.items()}
+        return table.read(_file(settings), settings.labels or "", videos, columns)
     return READERS[settings.corpus](_folder(settings), videos)
 
 
@@ -162,11 +200,18 @@ def _demo_folder(settings: IngestSettings, cache: Path, source: str) -> Path:
     return cache / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
-def _sha256(path: Path) -> str:
+def _file(settings: IngestSettings) -> Path:
+    return (settings.file or Path()).expanduser()
+
+
+def _sha256(path: Path, setting: str) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CorpusError(f"ingest.folder: {path} cannot be read ({error.strerror}); correct the folder") from error
+        raise CorpusError(
+            f"ingest.{setting}: {path} cannot be read ({error.strerror}); correct the {setting}"
+        ) from error
 
 
 STAGE = Stage(

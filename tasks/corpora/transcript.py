@@ -86,7 +86,7 @@ def clean(text: str) -> str:
 def _rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """All rows with clean cells; an empty dict where a row has too few or too many cells."""
     try:
-        text = _decode(path.read_bytes())
+        text = decode(path.read_bytes())
     except OSError as error:
         hint = "set ingest.folder to where the CSV files lie"
         raise CorpusError(f"{path} cannot be read ({error.strerror}); {hint}") from error
@@ -112,7 +112,8 @@ def _cells(row: dict[str | None, str | list[str] | None]) -> Row:
     return {str(name): clean(str(value)) for name, value in row.items()}
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """UTF-8 text, with or without its mark; anything else is taken for Windows-1252."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

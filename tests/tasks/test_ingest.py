@@ -101,6 +101,29 @@ def test_videos_root(tmp_path: Path) -> None:
     assert demo != ingest.videos_root(IngestSettings(), tmp_path, {"demo": "b"})
 
 
+def test_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.tsv"
+    path.write_text("split\tdialogue_id\tturn\tspeaker\tWords\temotion\ntrain\ta\t7\tAna\tHi.\tmad\n")
+    settings = IngestSettings(corpus="table", file=path, labels="emorynlp", columns={"text": "Words"})
+    rows = run(settings, tmp_path)
+    assert [(row.utterance_id, row.text, row.emotion) for row in rows] == [("table-emorynlp/train/a/7", "Hi.", "mad")]
+    moved = path.rename(tmp_path / "moved.tsv")
+    there = settings.model_copy(update={"file": moved})
+    before = ingest.identity(there)
+    assert there.key_fields() == settings.key_fields()
+    assert there.key_fields()["columns"] == {"text": "Words"}
+    assert not settings.has_videos()
+    moved.write_text(moved.read_text() + "train\ta\t8\tBen\tNo.\tsad\n")
+    assert ingest.identity(there) != before
+    with pytest.raises(CorpusError, match=r"ingest\.file: .*none\.tsv cannot be read"):
+        ingest.identity(settings.model_copy(update={"file": tmp_path / "none.tsv"}))
+
+
+def test_what_only_a_table_has_is_in_no_other_key(tmp_path: Path) -> None:
+    assert not {"file", "labels", "columns"} & {*IngestSettings().key_fields()}
+    assert not {"file", "labels", "columns"} & {*IngestSettings(corpus="meld", folder=tmp_path).key_fields()}
+
+
 def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"ingest\.folder: .*train_sent_emo\.csv cannot be read"):
         ingest.identity(IngestSettings(corpus="meld", folder=tmp_path / "none"))
@@ -115,6 +138,13 @@ def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
         ({"corpus": "meld"}, "needs folder"),
         ({"corpus": "demo", "folder": "/x"}, "leave out folder"),
         ({"corpus": "emorynlp", "folder": "/x", "videos": "/y"}, "has no videos"),
+        ({"corpus": "table", "labels": "meld"}, "needs file"),
+        ({"corpus": "table", "file": "/x.csv"}, 'labels: "meld", "emorynlp" or "iemocap"'),
+        ({"corpus": "table", "file": "/x.csv", "labels": "mood"}, "'meld', 'emorynlp' or 'iemocap'"),
+        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "folder": "/x"}, "leave out folder"),
+        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "columns": {"text": "turn"}}, "the same name"),
+        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "columns": {"words": "x"}}, "'split', 'dialogue_id'"),
+        ({"corpus": "meld", "folder": "/x", "labels": "meld"}, 'belong to corpus "table"'),
         ({"dialogues": {"train": 0}}, "greater than or equal to 1"),
         ({"dialogues": {"trian": 3}}, "'train', 'dev' or 'test'"),
         ({"corpora": "demo"}, "Extra inputs"),
