@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from flows import export_command, read_commands, run_commands
+from flows import corpus_commands, export_command, read_commands, run_commands
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 run_commands.register(app)
 read_commands.register(app)
 export_command.register(app)
+corpus_commands.register(app)
 
 INTERRUPTED = 130
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)

@@ -14,22 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 from model.emotions import labels
 from model.weights import HUB_ID
-from tasks.corpora import demo, emorynlp, meld
+from tasks.corpora import demo, emorynlp, iemocap, meld, table
 from tasks.export_forms import EXPLAINED, Form
+from tasks.ingest import IngestSettings
 from tasks.plan import Run
 
 if TYPE_CHECKING:
     from tasks.export import Part
 
-SOURCES = {module.__name__.rpartition(".")[2]: (module.CITATION, module.LICENCE) for module in (demo, emorynlp, meld)}
+SOURCES = {
+    module.__name__.rpartition(".")[2]: (module.CITATION, module.LICENCE)
+    for module in (demo, emorynlp, iemocap, meld, table)
+}
 
 _SHOWN = ("ingest", "keyframes", "captions", "instructions")
 
 
 def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
     """The card as Markdown. The same run and parts give the same text."""
-    corpus: str = run.settings["ingest"].corpus  # type: ignore[attr-defined]
-    citation, licence = SOURCES[corpus]
+    ingest: IngestSettings = run.settings["ingest"]  # type: ignore[assignment]
+    corpus = ingest.label_set()
+    citation, licence = SOURCES[ingest.corpus]
     key = run.keys["instructions"]
     sections = [
         _front_matter(corpus, licence, parts),

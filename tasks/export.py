@@ -127,7 +127,7 @@ def _write(run: Run, split: str, shards: Sequence[int], form: Form, folder: Path
 def _read(run: Run, split: str, shard: int, part: Part, digest: Any) -> Iterator[Instruction]:
     """The rows of a shard, counted. No row of another split may slip through, whatever the list of shards says."""
     key = run.key(BY_NAME[STAGE_NAME])
-    corpus: str = run.settings["ingest"].corpus  # type: ignore[attr-defined]
+    corpus: str = run.settings["ingest"].label_set()  # type: ignore[attr-defined]
     known, home = labels(corpus), f"{corpus}/{split}/"
     manifest = read_manifest(run.layout.manifest(STAGE_NAME, key, shard)) or {}
     part.rejected += manifest.get("rejected_utterances", 0)

@@ -6,26 +6,31 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld
+from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, table
 from tasks.stage import Context, Progress, Rows, Stage, StageSettings
 
 TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts, "iemocap": iemocap_layout.transcripts}
 READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 
 
+Column = Literal["split", "dialogue_id", "turn", "speaker", "text", "emotion", "sentiment", "video", "start_s", "end_s"]
+CHOICES = frozenset({"file", "labels", "columns"})
+"""Settings that only some corpora have."""
+
+
 class IngestSettings(StageSettings):
     """Which corpus, and how much of it."""
 
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "labels"})  # identity has the labels
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "file"})
 
-    corpus: Literal["demo", "meld", "emorynlp", "iemocap"] = "demo"
-    """The corpus. "demo" is drawn on the spot, the others are read from ``folder``."""
+    corpus: Literal["demo", "meld", "emorynlp", "iemocap", "table"] = "demo"
+    """The corpus. "demo" is drawn on the spot, "table" read from ``file``, the others from ``folder``."""
 
     folder: Path | None = None
     """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release). Moving them changes nothing;
@@ -33,11 +38,17 @@ class IngestSettings(StageSettings):
 
     videos: Path | None = None
     """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test), or IEMOCAP's
-    (Session1 to Session5: the same as ``folder``); text only without it."""
+    (Session1 to Session5: the same as ``folder``), or the files that a table names; text only without it."""
 
-    labels: Literal[4, 6, 8] | None = None
-    """How many of IEMOCAP's labels to use: 4 (excited counts as happy), 6 (if not set) or 8. Lines with another label
-    are rejected."""
+    file: Path | None = None
+    """The table of a corpus of one's own: CSV, TSV, JSONL or Parquet. Moving it changes nothing; other bytes do."""
+
+    labels: Literal["meld", "emorynlp", "iemocap", "iemocap4", "iemocap8"] | None = None
+    """The label set that a table's emotions are from, or IEMOCAP's: "iemocap4" (excited counts as happy), "iemocap"
+    (six, if not set) or "iemocap8". A line with another label is rejected."""
+
+    columns: dict[Column, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """The table's own name of a column, where it is another than ours: ``{text = "Utterance"}``."""
 
     dialogues: dict[Literal["train", "dev", "test"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """How many dialogues of a split to use, drawn by ``seed``; all of them where a split is not named. A larger
@@ -53,14 +64,47 @@ class IngestSettings(StageSettings):
         """Whether this corpus comes with video files; without them keyframes and captions have nothing to do."""
         return self.corpus == "demo" or self.videos is not None
 
+    def label_set(self) -> str:
+        """The name that the utterances' ``corpus`` and ids have, which says what labels there are."""
+        if self.corpus == "table":
+            return f"table-{self.labels}"
+        return self.labels or self.corpus
+
+    def key_fields(self) -> dict[str, Any]:
+        """As of every stage, but what a corpus has no use for stays out of its key."""
+        unused = {"demo": CHOICES, "meld": CHOICES, "emorynlp": CHOICES, "iemocap": CHOICES - {"labels"}}
+        fields = super().key_fields()
+        if self.corpus == "iemocap":
+            fields["labels"] = self.label_set()
+        return {name: value for name, value in fields.items() if name not in unused.get(self.corpus, ())}
+
+    @model_validator(mode="after")
+    def _choices_fit_the_corpus(self) -> Self:
+        usable = {"table": CHOICES, "iemocap": {"labels"}}.get(self.corpus, set())
+        if given := sorted(name for name in CHOICES - usable if getattr(self, name)):
+            raise ValueError(f'corpus "{self.corpus}" has no {", ".join(given)}: leave it out')
+        if self.corpus == "iemocap" and not self.label_set().startswith("iemocap"):
+            raise ValueError('labels: corpus "iemocap" has "iemocap4", "iemocap" and "iemocap8"')
+        return self
+
+    @model_validator(mode="after")
+    def _table_has_its_settings(self) -> Self:
+        if self.corpus != "table":
+            return self
+        if self.file is None or self.labels is None:
+            raise ValueError('corpus "table" needs file, and labels: "meld", "emorynlp" or "iemocap"')
+        if self.folder:
+            raise ValueError('corpus "table" is one file: leave out folder')
+        if len({self.columns.get(name, name) for name in get_args(Column)}) < len(get_args(Column)):
+            raise ValueError("columns gives two of our columns the same name")
+        return self
+
     @model_validator(mode="after")
     def _folders_fit_the_corpus(self) -> Self:
         if self.corpus == "demo" and (self.folder or self.videos):
             raise ValueError('corpus "demo" is drawn on the spot: leave out folder and videos')
-        if self.corpus != "demo" and self.folder is None:
+        if self.corpus not in ("demo", "table") and self.folder is None:
             raise ValueError(f'corpus "{self.corpus}" needs folder: where its transcripts lie')
-        if self.corpus != "iemocap" and self.labels is not None:
-            raise ValueError(f'corpus "{self.corpus}" has one set of labels: leave out labels')
         if self.corpus == "emorynlp" and self.videos:
             raise ValueError('corpus "emorynlp" has no videos: leave out videos')
         return self
@@ -84,12 +128,14 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         from tasks.demo.render import source_digest
 
         return {"demo": source_digest(), "videos": "yes"}
-    folder = _folder(settings)
-    paths = TRANSCRIPTS[settings.corpus](folder)
-    digests = {path.relative_to(folder).as_posix(): _sha256(path) for path in paths.values()}
+    if settings.corpus == "table":
+        digests = {f"table{_file(settings).suffix.lower()}": _sha256(_file(settings), "file")}
+    else:
+        folder = _folder(settings)
+        paths = TRANSCRIPTS[settings.corpus](folder)
+        digests = {path.relative_to(folder).as_posix(): _sha256(path, "folder") for path in paths.values()}
     if settings.corpus == "iemocap":  # three hundred files
-        whole = hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
-        digests = {"transcripts": whole, "labels": str(settings.labels or 6)}
+        digests = {"transcripts": hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()}
     return {**digests, "videos": "yes" if settings.has_videos() else "no"}
 
 
@@ -110,7 +156,10 @@ def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable
     if videos and not videos.is_dir():
         raise CorpusError(f"ingest.videos: {videos} is not a folder; correct it, or leave it out for text only")
     if settings.corpus == "iemocap":
-        return iemocap.read(_folder(settings), videos, settings.labels or 6)
+        return iemocap.read(_folder(settings), videos, settings.label_set())
+    if settings.corpus == "table":
+        columns = {str(ours): name for ours, name in settings.columns.items()}
+        return table.read(_file(settings), settings.labels or "", videos, columns)
     return READERS[settings.corpus](_folder(settings), videos)
 
 
@@ -175,11 +224,18 @@ def _demo_folder(settings: IngestSettings, cache: Path, source: str) -> Path:
     return cache / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
-def _sha256(path: Path) -> str:
+def _file(settings: IngestSettings) -> Path:
+    return (settings.file or Path()).expanduser()
+
+
+def _sha256(path: Path, setting: str) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CorpusError(f"ingest.folder: {path} cannot be read ({error.strerror}); correct the folder") from error
+        raise CorpusError(
+            f"ingest.{setting}: {path} cannot be read ({error.strerror}); correct the {setting}"
+        ) from error
 
 
 STAGE = Stage(

@@ -25,7 +25,7 @@ scripted test dialogue are in train too, spoken by others.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,8 +36,11 @@ from tasks.corpora.iemocap_layout import EVALUATIONS, TRANSCRIPTIONS, Dialogue, 
 from tasks.corpora.iemocap_lines import Evaluation, OddLine, Transcription, evaluations, transcriptions
 from tasks.corpora.transcript import BadRow
 
-CORPORA: Mapping[int, str] = {4: "iemocap4", 6: "iemocap", 8: "iemocap8"}
-"""Number of labels to the name that the corpus then has, in ``corpus`` and in the ids."""
+CITATION = (
+    "IEMOCAP: Busso et al., 2008, IEMOCAP: interactive emotional dyadic motion capture database. "
+    "From USC on request, under a licence other than the open ones: https://sail.usc.edu/iemocap/"
+)
+LICENCE = "other"
 
 CODES = {
     **{"neu": "neutral", "hap": "happy", "sad": "sad", "ang": "angry", "exc": "excited", "fru": "frustrated"},
@@ -46,15 +49,15 @@ CODES = {
 Line = TypeVar("Line", Evaluation, Transcription)
 
 
-def read(folder: Path, videos: Path | None = None, ways: int = 6) -> Iterator[Utterance | Rejected]:
-    """All utterances with one of the 4, 6 or 8 labels, split by split, dialogue by dialogue, by time.
+def read(folder: Path, videos: Path | None = None, label_set: str = "iemocap") -> Iterator[Utterance | Rejected]:
+    """All utterances with a label of ``label_set`` (the table above), split by split, dialogue by dialogue, by time.
 
     ``video`` is set (relative to ``videos``, which is the release's folder too) only where ``videos`` is given;
     whether the file is there is not looked at. Rejected: ``label_not_in_set``, ``unknown_label``, ``bad_id``,
     ``bad_line``, ``bad_times``, ``duplicate_id``, ``no_transcription``, ``no_evaluation``. Raises CorpusError for
     a folder or file that is missing, unreadable or holds no line of the form.
     """
-    for dialogue in dialogues(folder, CORPORA[ways]):
+    for dialogue in dialogues(folder, label_set):
         yield from _read_dialogue(dialogue, videos is not None)
 
 
@@ -101,7 +104,7 @@ def _utterance(
 ) -> Utterance:
     if line.code not in CODES:
         raise BadRow("unknown_label", f"label {line.code!r} is none of {', '.join(CODES)}")
-    emotion = "happy" if (line.code, dialogue.corpus) == ("exc", CORPORA[4]) else CODES[line.code]
+    emotion = "happy" if (line.code, dialogue.corpus) == ("exc", "iemocap4") else CODES[line.code]
     if emotion not in labels(dialogue.corpus):
         raise BadRow("label_not_in_set", f"label {line.code} ({emotion}) is none of the {len(labels(dialogue.corpus))}")
     if not line.start_s < line.end_s:

@@ -113,7 +113,7 @@ def _cells(row: dict[str | None, str | list[str] | None]) -> Row:
 
 
 def decode(data: bytes) -> str:
-    """UTF-8, else Windows-1252; never an error."""
+    """UTF-8 text, with or without its mark; anything else is taken for Windows-1252."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -102,6 +102,29 @@ def test_videos_root(tmp_path: Path) -> None:
     assert demo != ingest.videos_root(IngestSettings(), tmp_path, {"demo": "b"})
 
 
+def test_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.tsv"
+    path.write_text("split\tdialogue_id\tturn\tspeaker\tWords\temotion\ntrain\ta\t7\tAna\tHi.\tmad\n")
+    settings = IngestSettings(corpus="table", file=path, labels="emorynlp", columns={"text": "Words"})
+    rows = run(settings, tmp_path)
+    assert [(row.utterance_id, row.text, row.emotion) for row in rows] == [("table-emorynlp/train/a/7", "Hi.", "mad")]
+    moved = path.rename(tmp_path / "moved.tsv")
+    there = settings.model_copy(update={"file": moved})
+    before = ingest.identity(there)
+    assert there.key_fields() == settings.key_fields()
+    assert there.key_fields()["columns"] == {"text": "Words"}
+    assert not settings.has_videos()
+    moved.write_text(moved.read_text() + "train\ta\t8\tBen\tNo.\tsad\n")
+    assert ingest.identity(there) != before
+    with pytest.raises(CorpusError, match=r"ingest\.file: .*none\.tsv cannot be read"):
+        ingest.identity(settings.model_copy(update={"file": tmp_path / "none.tsv"}))
+
+
+def test_what_only_a_table_has_is_in_no_other_key(tmp_path: Path) -> None:
+    assert not {"file", "labels", "columns"} & {*IngestSettings().key_fields()}
+    assert not {"file", "labels", "columns"} & {*IngestSettings(corpus="meld", folder=tmp_path).key_fields()}
+
+
 def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"ingest\.folder: .*train_sent_emo\.csv cannot be read"):
         ingest.identity(IngestSettings(corpus="meld", folder=tmp_path / "none"))
@@ -116,9 +139,17 @@ def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
         ({"corpus": "meld"}, "needs folder"),
         ({"corpus": "demo", "folder": "/x"}, "leave out folder"),
         ({"corpus": "emorynlp", "folder": "/x", "videos": "/y"}, "has no videos"),
-        ({"corpus": "meld", "folder": "/x", "labels": 6}, "has one set of labels"),
-        ({"corpus": "iemocap", "folder": "/x", "labels": 5}, "4, 6 or 8"),
+        ({"corpus": "meld", "folder": "/x", "labels": "iemocap"}, 'corpus "meld" has no labels'),
+        ({"corpus": "iemocap", "folder": "/x", "labels": "meld"}, '"iemocap4", "iemocap" and "iemocap8"'),
+        ({"corpus": "iemocap", "folder": "/x", "file": "/y"}, 'corpus "iemocap" has no file'),
         ({"corpus": "iemocap"}, "needs folder"),
+        ({"corpus": "table", "labels": "meld"}, "needs file"),
+        ({"corpus": "table", "file": "/x.csv"}, 'labels: "meld", "emorynlp" or "iemocap"'),
+        ({"corpus": "table", "file": "/x.csv", "labels": "mood"}, "'meld', 'emorynlp', 'iemocap', 'iemocap4' or"),
+        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "folder": "/x"}, "leave out folder"),
+        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "columns": {"text": "turn"}}, "the same name"),
+        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "columns": {"words": "x"}}, "'split', 'dialogue_id'"),
+        ({"corpus": "meld", "folder": "/x", "columns": {"text": "x"}}, 'corpus "meld" has no columns'),
         ({"dialogues": {"train": 0}}, "greater than or equal to 1"),
         ({"dialogues": {"trian": 3}}, "'train', 'dev' or 'test'"),
         ({"corpora": "demo"}, "Extra inputs"),
@@ -132,17 +163,18 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], messa
 def test_iemocap_has_three_label_sets_and_six_labels_if_none_is_chosen(tmp_path: Path) -> None:
     release = write_release(tmp_path)
 
-    def chosen(labels: int | None) -> IngestSettings:
+    def chosen(labels: str | None) -> IngestSettings:
         return IngestSettings.model_validate({"corpus": "iemocap", "folder": release, "labels": labels})
 
-    assert [len([row for row in run(chosen(n), tmp_path) if isinstance(row, Utterance)]) for n in (4, None)] == [45, 60]
-    assert run(chosen(None), tmp_path) == run(chosen(6), tmp_path)
-    assert ingest.identity(chosen(None)) == ingest.identity(chosen(6)) != ingest.identity(chosen(4))
-    assert chosen(None).key_fields() == chosen(4).key_fields(), "the labels are in the identity"
-    before = ingest.identity(chosen(6))
+    assert [
+        len([row for row in run(chosen(n), tmp_path) if isinstance(row, Utterance)]) for n in ("iemocap4", None)
+    ] == [45, 60]
+    assert run(chosen(None), tmp_path) == run(chosen("iemocap"), tmp_path)
+    assert chosen(None).key_fields() == chosen("iemocap").key_fields() != chosen("iemocap4").key_fields()
+    before = ingest.identity(chosen("iemocap"))
     path = release / "Session2" / "dialog" / "transcriptions" / "Ses02F_impro01.txt"
     path.write_text(path.read_text().replace("Line 0", "Line zero"))
-    assert ingest.identity(chosen(6)) != before
+    assert ingest.identity(chosen("iemocap")) != before
 
 
 def test_the_demo_is_drawn_then_read(tmp_path: Path) -> None:
