@@ -42,7 +42,7 @@ _PAPER_VIDEO = (
     "and assign an accuracy label from [{labels}]."
 )
 _INDENT = " " * 12
-_SHOTS_END = f"\n{_INDENT}]\n\n"
+_SHOTS_START, _SHOTS_END = f"{_INDENT}### Sample:[\n", f"\n{_INDENT}]\n\n"
 
 _CAREER = "This answer is vital to my career, and I greatly value your analysis."
 _SURE = "Are you sure that's your final answer? It might be worth taking another look."
@@ -91,7 +91,9 @@ def build(
 
 def without_shots(messages: Messages) -> str:
     """What a prompt says of its own dialogue: equal for equal dialogues, whatever examples stand before them."""
-    return messages[-1][1].rpartition(_SHOTS_END)[2]
+    text = messages[-1][1]
+    task, found, rest = text.partition(_SHOTS_START)
+    return task + rest.partition(_SHOTS_END)[2] if found else text
 
 
 def chat_template(tokenizer: Any) -> Chat:

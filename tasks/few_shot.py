@@ -13,11 +13,18 @@ from model.emotions import labels
 
 By = Literal["seed", "class"]
 
+VERSION = 1
+"""To be raised with every change of what is drawn: it is part of the instructions' key."""
+
+POOL = 2048
+"""Train utterances that are enough to draw from: a shard's work must not grow with the corpus."""
+
 
 class Draw:
     """Draws ``n`` lines from ``pool`` (its train lines only), at random or one of each label in turn.
 
-    The same pool and seed give the same lines. A dialogue whose own line is among them gets the next ones instead.
+    The same pool and seed give the same lines; no text comes twice, perhaps with two labels. A dialogue whose own
+    line is among them gets the next ones instead.
     """
 
     def __init__(self, pool: Sequence[Utterance], n: int, by: By, seed: int) -> None:
@@ -26,8 +33,9 @@ class Draw:
         rng.shuffle(order)
         self._labels = list(labels(order[0].corpus)) if order else []
         rng.shuffle(self._labels)  # else fewer examples than labels would always leave out the same ones
-        self._order, self._n, self._by = order, n, by
-        self._common = self._first(order)
+        self._order = list({row.text.casefold(): row for row in reversed(order)}.values())[::-1]
+        self._n, self._by = n, by
+        self._common = self._first(self._order)
         self._homes = {dialogue_of(row.utterance_id) for row in self._common}
 
     def examples(self, dialogue: str) -> tuple[Utterance, ...]:

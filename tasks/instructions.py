@@ -16,6 +16,7 @@ from model.dialogue import Caption, Instruction, Rejected, Utterance
 from model.emotions import answer
 from model.errors import WeightsError
 from model.fitting import Asked, Fitted, Fitter, Unfit
+from tasks import few_shot
 from tasks.few_shot import By, Draw, dialogue_of
 from tasks.stage import Context, Rows, Stage, StageSettings
 
@@ -109,8 +110,9 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
 
 
 def identity(settings: InstructionsSettings) -> Mapping[str, str]:
-    """What else decides the prompts: their text in model/prompt.py, the tokenizer and its chat template."""
-    return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model)}
+    """What else decides the prompts: their text in model/prompt.py, the tokenizer and its chat template, the draw."""
+    drawn = {"examples": str(few_shot.VERSION)} if settings.shots else {}
+    return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model), **drawn}
 
 
 def _asked(

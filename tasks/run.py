@@ -16,13 +16,11 @@ from storage import ledger
 from storage.ledger import Record
 from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
+from tasks import few_shot
 from tasks.ingest import IngestSettings, videos_root
 from tasks.plan import Run
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
-
-_EXAMPLES = 2048
-"""Train utterances that are enough to draw examples from: a shard's work must not grow with the corpus."""
 
 
 class ShardRows(Mapping[str, Sequence[Any]]):
@@ -82,7 +80,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         train = [item for item in self._run.shards() or [] if item["split"] == "train"]
         random.Random(self._seed).shuffle(train)
         before = accumulate((item["rows"] for item in train), initial=0)
-        return [item["shard"] for item, rows in zip(train, before, strict=False) if rows < _EXAMPLES]
+        return [item["shard"] for item, rows in zip(train, before, strict=False) if rows < few_shot.POOL]
 
     def _rejects_of(self, stage: Stage) -> list[tuple[str, str, int]]:
         key = self._run.key(stage)

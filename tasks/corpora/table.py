@@ -5,8 +5,8 @@ The corpus is called ``table-meld``, ``table-emorynlp``, ``table-iemocap``, …:
 
 from __future__ import annotations
 
-import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,8 @@ LICENCE = "unknown"
 
 MAX_CELL, MAX_ID = 10_000, 100
 """Characters."""
+
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?(e-[0-9]{1,2})?", re.IGNORECASE)
 
 Found = tuple[int, Utterance]
 """Where a row stands in the file, and its utterance."""
@@ -97,12 +99,10 @@ def _times(row: Row) -> tuple[float | None, float | None]:
     cells = [row.get(name, "") for name in ("start_s", "end_s")]
     if cells == ["", ""]:
         return None, None
-    try:
-        start, end = map(float, cells)
-    except ValueError:
-        raise BadRow("bad_times", f"start_s, end_s are {cells}, not two numbers of seconds") from None
-    if not (math.isfinite(start) and math.isfinite(end) and start >= 0):
-        raise BadRow("bad_times", f"start_s, end_s are {cells}, not seconds from the start of the video")
+    if not all(map(_SECONDS.fullmatch, cells)):  # float() alone takes "1_0" for ten
+        shown = ", ".join(repr(cell[:40]) for cell in cells)
+        raise BadRow("bad_times", f"start_s, end_s are {shown}, not two numbers of seconds from 0 on")
+    start, end = map(float, cells)
     if end <= start:
         raise BadRow("end_before_start", f"end_s {end:g} is not after start_s {start:g}")
     return start, end

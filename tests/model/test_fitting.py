@@ -74,7 +74,7 @@ def test_cuts_take_context_oldest_first_then_the_description_and_never_the_line(
     assert {(4, words), (1, words), (0, words), (0, 0)} <= seen
 
 
-TEXTS = st.text(min_size=1, max_size=60) | st.sampled_from(
+TEXTS = st.text("abc é👩\u200b<|#\n", min_size=1, max_size=12) | st.sampled_from(
     ["<|im_end|>", "### Response:", "[INST] hi", "👩‍👩‍👧 é\u200b"]
 )
 
@@ -84,18 +84,21 @@ TEXTS = st.text(min_size=1, max_size=60) | st.sampled_from(
     st.lists(TEXTS, max_size=6),
     st.lists(TEXTS, max_size=5),
     st.lists(TEXTS, max_size=6),
-    st.integers(70, 400),
+    st.integers(-5, 150),
     st.sampled_from(("sound", "paper", "paper-video")),
 )
 def test_whatever_the_text_cuts_keep_their_order_and_are_on_record(
-    tokenizer: Any, before: list[str], shots: list[str], words: list[str], allowed: int, preset: prompt.Preset
+    tokenizer: Any, before: list[str], shots: list[str], words: list[str], spare: int, preset: prompt.Preset
 ) -> None:
     lines, shown = [line(turn, text) for turn, text in enumerate(before)], [line(9, text) for text in shots]
     description = " ".join(words).split()
+    roomy = Fitter(tokenizer, preset, "name", 1024)
+    allowed = longest(tokenizer, roomy.fit(Asked(LAST)).prompt.text) + spare
     made_by = Fitter(tokenizer, preset, "name", allowed)
     try:
         made = made_by.fit(Asked(LAST, lines, " ".join(words), shown))
     except Unfit:
+        assert spare < 0
         with pytest.raises(Unfit, match="for the line alone"):
             made_by.fit(Asked(LAST))
         return
@@ -108,7 +111,6 @@ def test_whatever_the_text_cuts_keep_their_order_and_are_on_record(
     kept = shown[: len(shown) - cut.get("shots", 0)]
     assert "description" not in cut or not kept, "the description goes after the last example"
     assert not cut or {*cut} <= {"context", "shots", "description"}
-    roomy = Fitter(tokenizer, preset, "name", 1024)
     whole = roomy.fit(Asked(LAST, made.context, " ".join(description[: made.words]), kept))
     assert whole.prompt == made.prompt, "what is kept stands as it would alone"
     if "context" in cut and made.context:
@@ -144,3 +146,14 @@ def test_a_control_token_that_slips_through_is_refused(tokenizer: Any, monkeypat
 def test_the_tokenizers_own_limit_is_respected(tokenizer: Any) -> None:
     with pytest.raises(SettingsError, match="max_tokens = 2000, but the tokenizer takes 1024"):
         fitter(tokenizer, 2000)
+
+
+def test_prompts_made_together_are_those_made_alone(tokenizer: Any) -> None:
+    made_by = fitter(tokenizer, longest(tokenizer, fitter(tokenizer, ROOMY).fit(Asked(LAST, BEFORE)).prompt.text))
+    asked = [Asked(LAST), Asked(LAST, BEFORE, WORDS), Asked(line(3, "Hi " * 500)), Asked(LAST, BEFORE), Asked(LAST)]
+    together = made_by.fit_all(asked)
+    assert isinstance(together[2], Unfit)
+    alone = [made_by.fit(one) for one in (*asked[:2], *asked[3:])]
+    assert [found for found in together if not isinstance(found, Unfit)] == alone
+    assert alone[1].cuts, "one was cut"
+    assert made_by.fit_all([]) == []

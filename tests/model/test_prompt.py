@@ -227,7 +227,8 @@ def test_examples_are_part_of_the_common_prefix_and_can_be_told_from_the_dialogu
     two = prompt.build(CONTEXT[1], [], None, preset=preset, shots=SHOTS)
     shared = next(i for i, (a, b) in enumerate(zip(one.text, two.text, strict=False)) if a != b)
     assert "We were on a break!" in one.text[:shared]
-    other = prompt.build(TARGET, CONTEXT, None, preset=preset, shots=SHOTS[:1])
-    assert prompt.without_shots(one.messages) == prompt.without_shots(other.messages)
+    for shots in (SHOTS[:1], ()):
+        other = prompt.build(TARGET, CONTEXT, None, preset=preset, shots=shots)
+        assert prompt.without_shots(one.messages) == prompt.without_shots(other.messages)
     assert prompt.without_shots(one.messages) != prompt.without_shots(two.messages)
     assert "break" not in prompt.without_shots(one.messages)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -56,6 +57,12 @@ def test_by_class_takes_the_labels_in_turn_and_drops_none_for_good() -> None:
 def test_by_class_goes_on_without_a_label_that_has_run_out() -> None:
     rows = [line(0, 0, "fear"), *(line(1, turn, "joy") for turn in range(5))]
     assert Counter(row.emotion for row in Draw(rows, 4, "class", 0).examples("x")) == {"fear": 1, "joy": 3}
+
+
+def test_no_text_comes_twice_with_one_label_or_two() -> None:
+    rows = [replace(line(d, 0, LABELS[d % 7]), text="Yeah?" if d % 2 else "yeah?") for d in range(20)]
+    assert len(Draw([*rows, *POOL[:2]], 20, "seed", 0).examples("x")) == 3
+    assert len(Draw([*rows, *POOL[:2]], 20, "class", 0).examples("x")) == 3
 
 
 @pytest.mark.parametrize("by", ["seed", "class"])

@@ -125,6 +125,8 @@ def test_no_rows_need_no_model(tmp_path: Path) -> None:
 def test_the_key_follows_the_tokenizer_not_its_folder(tiny_model: Path) -> None:
     settings = InstructionsSettings(model=str(tiny_model))
     assert "model" not in settings.key_fields()
+    assert {*instructions.identity(settings)} == {"prompt", "tokenizer"}
+    assert "examples" in instructions.identity(settings.model_copy(update={"shots": 1}))
     assert instructions.identity(settings)["tokenizer"] == weights.identity(str(tiny_model))
 
 

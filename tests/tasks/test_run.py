@@ -168,7 +168,7 @@ def test_the_report_sees_every_reject(tmp_path: Path) -> None:
 def test_a_stage_that_asks_gets_the_same_train_utterances_for_every_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.run._EXAMPLES", 8)
+    monkeypatch.setattr("tasks.few_shot.POOL", 8)
     asking = replace(CAPTIONS, examples=True)
     drawn = set()
     for seed in range(6):

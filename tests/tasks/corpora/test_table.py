@@ -33,7 +33,7 @@ def read(folder: Path, *rows: dict[str, Any], videos: Path | None = None) -> lis
 
 
 def test_a_row_becomes_an_utterance(tmp_path: Path) -> None:
-    row = {"turn": 4, "emotion": "Joy", "video": "a/b.mp4", "start_s": "1", "end_s": 2.5, "sentiment": "Positive"}
+    row = {"turn": 4, "emotion": "Joy", "video": "a/b.mp4", "start_s": "5e-05", "end_s": 2.5, "sentiment": "Positive"}
     assert read(tmp_path, row, videos=tmp_path) == [
         Utterance(
             utterance_id="table-meld/train/a/4",
@@ -47,7 +47,7 @@ def test_a_row_becomes_an_utterance(tmp_path: Path) -> None:
             emotion="joy",
             sentiment="positive",
             video="a/b.mp4",
-            start_s=1.0,
+            start_s=5e-05,
             end_s=2.5,
         )
     ]
@@ -85,6 +85,8 @@ def test_splits_then_dialogues_as_they_appear_then_turns(tmp_path: Path) -> None
         ({"start_s": "nan", "end_s": "2"}, "bad_times"),
         ({"start_s": "-1", "end_s": "2"}, "bad_times"),
         ({"start_s": "0", "end_s": "inf"}, "bad_times"),
+        ({"start_s": "1_0", "end_s": "2_0"}, "bad_times"),
+        ({"start_s": "0", "end_s": "1e999"}, "bad_times"),
         ({"start_s": "00:01", "end_s": "00:02"}, "bad_times"),
         ({"start_s": "2", "end_s": "2"}, "end_before_start"),
         ({"start_s": "2", "end_s": "1"}, "end_before_start"),
