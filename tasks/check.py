@@ -9,22 +9,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from model.dialogue import Utterance
 from model.errors import CorpusError, DialogueError
-from tasks import check_text, ingest
+from tasks import check_text, check_videos, ingest
 from tasks.check_text import Finding
+from tasks.corpora import meld
 from tasks.ingest import IngestSettings
-from tasks.stage import Context, StageSettings
+from tasks.keyframes import KeyframesSettings
+from tasks.stage import Context, Progress, StageSettings, no_progress
 from tasks.stages import STAGES
 
 LEVELS = ("error", "warning", "info")
+SPOKEN = {"meld": meld.spoken_seconds}
+"""Corpora whose transcripts say how long a line lasts."""
 
 
-def check(settings: Mapping[str, StageSettings], cache: Path) -> list[Finding]:
+def check(settings: Mapping[str, StageSettings], cache: Path, progress: Progress = no_progress) -> list[Finding]:
     """All findings, errors first; ``settings`` by stage name, ``cache`` the workspace's, which need not be there.
 
     Does not raise for the input: what cannot be read is a finding.
     """
-    found = [*_sources(settings), *_corpus(cast("IngestSettings", settings["ingest"]), cache)]
+    corpus, keyframes = cast("IngestSettings", settings["ingest"]), cast("KeyframesSettings", settings["keyframes"])
+    found = [*_sources(settings), *_corpus(corpus, keyframes, cache, progress)]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -43,11 +49,18 @@ def _sources(settings: Mapping[str, StageSettings]) -> Iterator[Finding]:
                 yield Finding("error", "source", stage.name, str(error))
 
 
-def _corpus(settings: IngestSettings, cache: Path) -> list[Finding]:
+def _corpus(settings: IngestSettings, frames: KeyframesSettings, cache: Path, progress: Progress) -> list[Finding]:
     if settings.corpus == "demo":
         return [Finding("info", "demo", "demo", "the demo is this program's own: ingest draws it, nothing to check")]
     try:
         rows = list(ingest.run({}, settings, Context(cache=cache, folder=cache)))
     except CorpusError as error:
         return [Finding("error", "corpus", settings.corpus, str(error))]
-    return check_text.all_of(rows, settings.corpus, settings.max_rejects, whole=not settings.dialogues)
+    whole = not settings.dialogues
+    found = check_text.all_of(rows, settings.corpus, settings.max_rejects, whole=whole)
+    root = ingest.videos_root(settings, cache, {})
+    if root is None or not frames.enabled:
+        return found
+    lines = [row for row in rows if isinstance(row, Utterance)]
+    spoken = SPOKEN[settings.corpus]((settings.folder or Path()).expanduser()) if settings.corpus in SPOKEN else {}
+    return [*found, *check_videos.all_of(lines, root, frames, spoken, whole=whole, progress=progress)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from video_clips import three_shots
 
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
@@ -70,6 +71,25 @@ def test_a_stage_that_is_off_needs_nothing(tmp_path: Path) -> None:
     face = {"enabled": False, "face_model": tmp_path / "none.onnx"}
     values = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)}, keyframes=face)
     assert [item for item in check(values, tmp_path) if item.level == "error"] == []
+
+
+def test_clips_are_looked_at_where_they_are_used(tmp_path: Path) -> None:
+    folder, clips = write_meld(tmp_path), tmp_path / "clips"
+    (clips / "train_splits").mkdir(parents=True)
+    three_shots(clips / "train_splits" / "dia0_utt0.mp4")
+    (clips / "train_splits" / "._dia0_utt0.mp4").write_bytes(b"left by another system")
+    corpus = {"corpus": "meld", "folder": folder, "videos": clips}
+
+    def seen(**keyframes: Any) -> Counter[str]:
+        found = check(settings(ingest=corpus, keyframes={"workers": 1, **keyframes}), tmp_path)
+        return Counter(item.check for item in found if item.check in ("missing_video", "extra_files"))
+
+    assert seen() == {"missing_video": 5, "extra_files": 1}
+    assert seen(enabled=False) == {}
+    corpus["dialogues"] = {"train": 1}
+    assert seen() == {"missing_video": 5}
+    corpus["videos"] = clips / "none"
+    assert [item.check for item in check(settings(ingest=corpus), tmp_path) if item.level == "error"] == ["corpus"]
 
 
 def test_the_demo_is_not_drawn(tmp_path: Path) -> None:
