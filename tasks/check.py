@@ -1,17 +1,20 @@
 """Every fault of a run's input, found before anything runs: `dialoguellm check CONFIG`.
 
-Reads transcripts and the heads of videos, downloads nothing, writes nothing. Needs neither torch nor prefect.
+Reads transcripts and the heads of videos, downloads no weights, makes no workspace. Needs neither torch nor prefect.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from model import weights
 from model.dialogue import Utterance
 from model.errors import CorpusError, DialogueError
 from tasks import check_text, check_videos, ingest
+from tasks.captions import DEMO
 from tasks.check_text import Finding
 from tasks.corpora import meld
 from tasks.ingest import IngestSettings
@@ -30,12 +33,12 @@ def check(settings: Mapping[str, StageSettings], cache: Path, progress: Progress
     Does not raise for the input: what cannot be read is a finding.
     """
     corpus, keyframes = cast("IngestSettings", settings["ingest"]), cast("KeyframesSettings", settings["keyframes"])
-    found = [*_sources(settings), *_corpus(corpus, keyframes, cache, progress)]
+    found = [*_sources(settings, cache), *_corpus(corpus, keyframes, cache, progress)]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
-def _sources(settings: Mapping[str, StageSettings]) -> Iterator[Finding]:
-    """Weights, face model and whatever else a stage names that cannot be had; each fault once."""
+def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Finding]:
+    """Weights, face model and whatever else a stage names: each that cannot be had once, and which are yet to come."""
     told: set[str] = set()
     for stage in STAGES:
         values = settings[stage.name]
@@ -43,10 +46,23 @@ def _sources(settings: Mapping[str, StageSettings]) -> Iterator[Finding]:
             continue
         try:
             stage.identity(values)
+            model = getattr(values, "model", DEMO)
+            if model not in (DEMO, *told):  # the demo's own captioner is shipped
+                told.add(model)
+                yield _weights(model, cache)
         except DialogueError as error:
             if str(error) not in told:
                 told.add(str(error))
                 yield Finding("error", "source", stage.name, str(error))
+
+
+def _weights(model: str, cache: Path) -> Finding:
+    """Whether a model is here, and the room that there is for what is not."""
+    if weights.at_hand(model, cache):
+        return Finding("info", "weights", model, "on this machine")
+    place = next(folder for folder in (cache, *cache.resolve().parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free / 1e9
+    return Finding("info", "weights", model, f"not on this machine yet: a run fetches it first; {free:.1f} GB are free")
 
 
 def _corpus(settings: IngestSettings, frames: KeyframesSettings, cache: Path, progress: Progress) -> list[Finding]:

@@ -67,6 +67,18 @@ def test_weights_that_cannot_be_had_are_told_once(tmp_path: Path) -> None:
     assert "none" in found.detail
 
 
+def test_weights_are_here_or_yet_to_come(tmp_path: Path, tiny_model: Path) -> None:
+    def told(model: str) -> list[tuple[str, str]]:
+        named = {"model": model}
+        values = settings(instructions=named, finetune=named, evaluate=named)
+        return [(item.id, item.detail) for item in check(values, tmp_path) if item.check == "weights"]
+
+    assert told(str(tiny_model)) == [(str(tiny_model), "on this machine")]
+    ((name, detail),) = told("smollm2-135m-instruct")
+    assert name == "smollm2-135m-instruct"
+    assert detail.startswith("not on this machine yet")
+
+
 def test_a_stage_that_is_off_needs_nothing(tmp_path: Path) -> None:
     face = {"enabled": False, "face_model": tmp_path / "none.onnx"}
     values = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)}, keyframes=face)
@@ -93,7 +105,7 @@ def test_clips_are_looked_at_where_they_are_used(tmp_path: Path) -> None:
 
 
 def test_the_demo_is_not_drawn(tmp_path: Path) -> None:
-    assert [item.check for item in check(settings(), tmp_path)] == ["demo"]
+    assert [item.check for item in check(settings(), tmp_path / "new" / "cache")] == ["weights", "demo"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,5 +121,6 @@ def test_the_real_corpora() -> None:
         "as_published": 2,
         "balance": 3,
         "repeated_line": 122,
+        "weights": 1,
     }
-    assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86}
+    assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86, "weights": 1}
