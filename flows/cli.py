@@ -1,6 +1,7 @@
 """The command line: `dialoguellm --help`.
 
-Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 finished with more rejects than a stage's limit.
+Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 finished with more rejects than a stage's limit,
+or `check` found an error.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 
 import typer
 
-from flows import corpus_commands, export_command, read_commands, run_commands
+from flows import check_command, corpus_commands, export_command, read_commands, run_commands
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 run_commands.register(app)
+check_command.register(app)
 read_commands.register(app)
 export_command.register(app)
 corpus_commands.register(app)

@@ -31,14 +31,7 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
 
     Without ``create`` a workspace that is not there yet is taken as empty and is not made.
     """
-    text, source = _read(config)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not valid TOML: {error}") from error
-    for override in overrides:
-        _apply(values, override)
-    settings = validate(values, source)
+    values, settings, source = read(config, overrides)
     root = workspace or Path(values.get("workspace", "workspace"))
     layout = at(root)
     if create or layout.version_file.exists():
@@ -46,6 +39,21 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
     run = resolve(values["name"], layout, settings, source)
     run.record.update(machine=ledger.machine(), git_commit=_git_commit())
     return run
+
+
+def read(config: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[str, StageSettings], str]:
+    """A configuration's values, its settings by stage name, and where it lies. Raises SettingsError with all faults.
+
+    Looks at nothing that the settings name.
+    """
+    text, source = _read(config)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source} is not valid TOML: {error}") from error
+    for override in overrides:
+        _apply(values, override)
+    return values, validate(values, source), source
 
 
 def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]:

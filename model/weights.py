@@ -73,6 +73,21 @@ def identity(name: str) -> str:
     return f"hub:{repo}@{_commit(repo, revision)}"
 
 
+def at_hand(name: str, cache: Path) -> bool:
+    """Whether ``resolve`` would have nothing to fetch or convert. Raises WeightsError as ``identity`` does."""
+    if pinned := _registered(name):
+        return gguf_import.is_whole(_target(pinned, cache / "weights"))
+    if Path(name).expanduser().is_dir():
+        return True
+    repo, revision = _hub_id(name)
+    commit = _commit(repo, revision)
+    try:
+        _download(repo, commit, local=True)
+    except (WeightsError, OSError):
+        return False
+    return True
+
+
 def _registered(name: str) -> PinnedGguf | None:
     by_name = {pinned.name.lower(): pinned for pinned in REGISTRY.values()}
     return REGISTRY.get(name.lower()) or by_name.get(name.lower())
@@ -86,10 +101,14 @@ def _hub_id(name: str) -> tuple[str, str]:
     return found["repo"], found["revision"] or "main"
 
 
+def _target(pinned: PinnedGguf, folder: Path) -> Path:
+    return folder / f"{pinned.name.split('/')[-1].lower()}-{pinned.sha256[:12]}-{RECIPE}"
+
+
 def _converted(pinned: PinnedGguf, folder: Path, report: Progress) -> Path:
     from filelock import FileLock, Timeout
 
-    target = folder / f"{pinned.name.split('/')[-1].lower()}-{pinned.sha256[:12]}-{RECIPE}"
+    target = _target(pinned, folder)
     if gguf_import.is_whole(target):
         return target
     try:
@@ -127,25 +146,29 @@ def _commit(repo: str, revision: str) -> str:
 
 
 def _snapshot(repo: str, commit: str, report: Progress) -> Path:
-    from huggingface_hub import HfApi, snapshot_download
-
-    def get(*, local: bool) -> Path:
-        patterns = list(weight_files.PATTERNS)
-        found = snapshot_download(repo, revision=commit, allow_patterns=patterns, local_files_only=local)
-        weight_files.check(Path(found))
-        return Path(found)
+    from huggingface_hub import HfApi
 
     try:
-        return get(local=True)
+        return _download(repo, commit, local=True)
     except (WeightsError, OSError):
         report(0, 1, f"downloading {repo} from the hub")
     try:
         HfApi().model_info(repo, revision=commit, timeout=5.0)
-        return get(local=False)
+        return _download(repo, commit, local=False)
     except WeightsError:
         raise
     except Exception as error:
         raise _hub_error(repo, error) from error
+
+
+def _download(repo: str, commit: str, *, local: bool) -> Path:
+    """The checked folder of a commit; with ``local`` only where it is in the hub client's cache."""
+    from huggingface_hub import snapshot_download
+
+    patterns = list(weight_files.PATTERNS)
+    found = snapshot_download(repo, revision=commit, allow_patterns=patterns, local_files_only=local)
+    weight_files.check(Path(found))
+    return Path(found)
 
 
 def _hub_error(repo: str, error: Exception) -> WeightsError:

@@ -83,7 +83,9 @@ def test_importing_a_module_is_light(path: Path) -> None:
     assert not found, f"import {', '.join(found)} inside the functions that use it"
 
 
-@pytest.mark.parametrize("module", ["flows.cli", "flows.settings", "tasks.stages", "tasks.drive", "storage.warehouse"])
+@pytest.mark.parametrize(
+    "module", ["flows.cli", "flows.settings", "tasks.check", "tasks.stages", "tasks.drive", "storage.warehouse"]
+)
 def test_the_command_line_loads_neither_prefect_nor_torch(module: str, tmp_path: Path) -> None:
     script = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     found = subprocess.run(

@@ -7,6 +7,7 @@ three folders of MELD.Raw. StartTime and EndTime are times in the episode, not i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ LICENCE = "gpl-3.0"
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 SENTIMENTS = ("positive", "neutral", "negative")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-5]?[0-9]):([0-5]?[0-9])(?:[,.]([0-9]{1,6}))?")
 
 
 def transcripts(folder: Path) -> dict[str, Path]:
@@ -40,6 +42,34 @@ def read(folder: Path, videos: Path | None = None) -> Iterator[Utterance | Rejec
     for split, path in transcripts(folder).items():
         clips = None if videos is None else _clip_folder(videos, split)
         yield from read_split(path, CORPUS, split, COLUMNS, partial(_parse, split, clips))
+
+
+def spoken_seconds(folder: Path) -> dict[str, float]:
+    """Utterance id to how long the line lasts by StartTime and EndTime; without the lines whose times make no sense.
+
+    Raises CorpusError as ``read`` does.
+    """
+    found: dict[str, float] = {}
+
+    def parse(split: str, row: Row) -> tuple[tuple[int, ...], Utterance]:
+        place, utterance = _parse(split, None, row)
+        start, end = (_clock(row.get(column, "")) for column in ("StartTime", "EndTime"))
+        if start is not None and end is not None and end > start:
+            found[utterance.utterance_id] = round(end - start, 3)
+        return place, utterance
+
+    for split, path in transcripts(folder).items():
+        list(read_split(path, CORPUS, split, COLUMNS, partial(parse, split)))
+    return found
+
+
+def _clock(cell: str) -> float | None:
+    """``00:16:16,059``, with a point or without the fraction, in seconds."""
+    found = _CLOCK.fullmatch(cell)
+    if not found:
+        return None
+    hours, minutes, seconds = (int(found[part]) for part in (1, 2, 3))
+    return hours * 3600 + minutes * 60 + seconds + float(f"0.{found[4] or 0}")
 
 
 def _parse(split: str, clips: str | None, row: Row) -> tuple[tuple[int, ...], Utterance]:

@@ -1,4 +1,4 @@
-"""What comes out of a stretch of a video: keyframes, or the reason why there are none."""
+"""What comes out of a stretch of a video: keyframes, or the reason why there are none; or its length alone."""
 
 from __future__ import annotations
 
@@ -26,3 +26,6 @@ class Chosen:
 
 Outcome = list[Chosen] | VideoError
 """Never an empty list."""
+
+Length = float | None | VideoError
+"""Seconds by the container's own claim, None where it makes none; or why the file cannot be used."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import atexit
 import functools
 import queue
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
 
-from model.errors import WeightsError
+from model.errors import VideoError, WeightsError
 from tasks.video.options import Options
-from tasks.video.outcome import Outcome
+from tasks.video.outcome import Length, Outcome
 from tasks.video.process import Request, Worker, WorkerLost
 from tasks.video.reasons import refuse
+
+T = TypeVar("T")
 
 FILES_PER_WORKER = 500
 """Then it is replaced: what a decoder leaks ends with it."""
@@ -27,7 +32,11 @@ class WorkerPool:
 
     def submit(self, request: Request, options: Options) -> Future[list[Outcome]]:
         """An outcome per stretch; bad files do not raise, a bad face model does (WeightsError)."""
-        return self._threads.submit(self._run, request, options)
+        return self._threads.submit(self._extract, request, options)
+
+    def length(self, root: Path, name: str, options: Options) -> Future[Length]:
+        """How long the file is; its head alone is read."""
+        return self._threads.submit(self._run, name, lambda worker: worker.length(root, name, options))
 
     def close(self) -> None:
         """Drops what waits, lets what runs finish, ends the processes."""
@@ -35,16 +44,20 @@ class WorkerPool:
         while not self._idle.empty():
             self._idle.get().end()
 
-    def _run(self, request: Request, options: Options) -> list[Outcome]:
+    def _extract(self, request: Request, options: Options) -> list[Outcome]:
         _, name, stretches = request
+        found = self._run(name, lambda worker: worker.extract(request, options))
+        return [found] * len(stretches) if isinstance(found, VideoError) else found
+
+    def _run(self, name: str, ask: Callable[[Worker], T]) -> T | VideoError:
         how = ""
         for _attempt in range(2):  # once more after a crash: it may have been the machine's doing
             worker = self._take()
             try:
-                outcomes = worker.extract(request, options)
+                answer = ask(worker)
             except TimeoutError:
                 worker.end()
-                return [refuse("timed_out", f"{name}: the decoder hung and was ended")] * len(stretches)
+                return refuse("timed_out", f"{name}: the decoder hung and was ended")
             except WorkerLost:
                 how = worker.end()
                 continue
@@ -52,8 +65,8 @@ class WorkerPool:
                 self._give_back(worker)
                 raise
             self._give_back(worker)
-            return outcomes
-        return [refuse("decoder_crashed", f"{name} ends the decoder every time ({how})")] * len(stretches)
+            return answer
+        return refuse("decoder_crashed", f"{name} ends the decoder every time ({how})")
 
     def _take(self) -> Worker:
         try:

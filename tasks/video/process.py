@@ -20,7 +20,7 @@ from typing import Any
 
 from model.errors import VideoError, WeightsError
 from tasks.video.options import Options
-from tasks.video.outcome import Chosen, Outcome, Stretch
+from tasks.video.outcome import Chosen, Length, Outcome, Stretch
 
 START_S = 120.0
 GRACE_S = 5.0
@@ -63,18 +63,15 @@ class Worker:
         After one of the last two it must be ended.
         """
         root, name, stretches = request
-        message = {"root": str(root), "name": name, "stretches": list(stretches), "options": asdict(options)}
-        self.files += 1
-        try:
-            self._pipe.send_bytes(json.dumps(message).encode())
-        except OSError as error:
-            raise WorkerLost from error
-        reply = self._receive(options.timeout_s + GRACE_S)
-        while "alive" in reply:
-            reply = self._receive(options.timeout_s + GRACE_S)
-        if "fault" in reply:
-            raise WeightsError(reply["fault"])
+        reply = self._ask(root, name, list(stretches), options)
         return [self._outcome(clip) for clip in reply["clips"]]
+
+    def length(self, root: Path, name: str, options: Options) -> Length:
+        """How long the file is, by its head; raises as ``extract`` does."""
+        reply = self._ask(root, name, None, options)
+        if "reason" in reply:
+            return VideoError(reply["reason"], reply["detail"])
+        return None if reply["seconds"] is None else float(reply["seconds"])
 
     def end(self) -> str:
         """Ends the process and says how it ended, where it did so by itself: "SIGSEGV", "exit code 1"."""
@@ -85,6 +82,20 @@ class Worker:
             self._process.kill()
             code = self._process.wait()
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def _ask(self, root: Path, name: str, stretches: list[Stretch] | None, options: Options) -> dict[str, Any]:
+        message = {"root": str(root), "name": name, "stretches": stretches, "options": asdict(options)}
+        self.files += 1
+        try:
+            self._pipe.send_bytes(json.dumps(message).encode())
+        except OSError as error:
+            raise WorkerLost from error
+        reply = self._receive(options.timeout_s + GRACE_S)
+        while "alive" in reply:
+            reply = self._receive(options.timeout_s + GRACE_S)
+        if "fault" in reply:
+            raise WeightsError(reply["fault"])
+        return reply
 
     def _outcome(self, clip: dict[str, Any]) -> Outcome:
         if "reason" in clip:

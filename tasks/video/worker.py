@@ -4,10 +4,12 @@ Speaks over one pipe, in plain messages: JSON, and the JPEGs as they are. Nothin
 is executed on the other side. Never imports torch.
 
     in   {"root", "name", "stretches": [[start, end or null], …], "options": {…}}
+         with "stretches": null       the file's length is asked for, and no picture
     out  {"ready": true}                 once
          {"alive": true}                 about once a second while frames come
          {"fault": "…"}                  the face model cannot be used
          {"clips": [{"frames": […]} | {"reason", "detail"}, …]}     followed by one message per JPEG
+         {"seconds": 2.5 or null} | {"reason", "detail"}     the answer where a length was asked for
 """
 
 from __future__ import annotations
@@ -21,13 +23,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model.errors import VideoError, WeightsError
 from tasks.video.extract import extract
+from tasks.video.open import open_video
 from tasks.video.options import Options
-from tasks.video.outcome import Outcome
+from tasks.video.outcome import Length, Outcome
 from tasks.video.reasons import refuse
+
+T = TypeVar("T")
 
 ORPHAN_S = 30
 """Seconds after which a worker that nobody killed ends itself."""
@@ -78,11 +83,14 @@ class Heartbeat:
 
 def _serve(pipe: Connection, request: dict[str, Any]) -> None:
     options = Options(**request["options"])
-    stretches = [(start, float("inf") if end is None else end) for start, end in request["stretches"]]
-
+    root, name = Path(request["root"]), request["name"]
     heartbeat = Heartbeat(pipe, options.timeout_s)
     try:
-        outcomes = _outcomes(request, stretches, options, heartbeat.beat)
+        if request["stretches"] is None:
+            return _send(pipe, _length(_guarded(name, lambda: _seconds(root, name, options))))
+        stretches = [(start, float("inf") if end is None else end) for start, end in request["stretches"]]
+        found = _guarded(name, lambda: extract(root, name, stretches, options, heartbeat.beat))
+        outcomes = [found] * len(stretches) if isinstance(found, VideoError) else found
     except WeightsError as error:
         return _send(pipe, {"fault": str(error)})
     finally:
@@ -95,21 +103,29 @@ def _serve(pipe: Connection, request: dict[str, Any]) -> None:
     return None
 
 
-def _outcomes(
-    request: dict[str, Any], stretches: list[tuple[float, float]], options: Options, alive: Callable[[], None]
-) -> list[Outcome]:
-    name = request["name"]
+def _guarded(name: str, work: Callable[[], T]) -> T | VideoError:
+    """The result of ``work``, or what is wrong with the file."""
     try:
-        return extract(Path(request["root"]), name, stretches, options, alive)
+        return work()
     except VideoError as error:
-        failed = error
+        return error
     except WeightsError:
         raise
     except MemoryError:
-        failed = refuse("too_large", f"{name} needs more memory than a worker may have")
+        return refuse("too_large", f"{name} needs more memory than a worker may have")
     except Exception as error:  # no file may end the stage; the row says what happened
-        failed = refuse("decoder_error", f"{name}: {type(error).__name__}: {error}")
-    return [failed] * len(stretches)
+        return refuse("decoder_error", f"{name}: {type(error).__name__}: {error}")
+
+
+def _seconds(root: Path, name: str, options: Options) -> float | None:
+    with open_video(root, name, options.max_pixels, options.max_seconds) as video:
+        return video.seconds
+
+
+def _length(found: Length) -> dict[str, Any]:
+    if isinstance(found, VideoError):
+        return {"reason": found.reason, "detail": str(found)}
+    return {"seconds": found}
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def test_identity_needs_no_torch(tiny_model: Path) -> None:
 
 def test_a_remembered_hub_model_needs_no_network(hub: Path, tiny_model: Path, tmp_path: Path) -> None:
     folder = remember(hub, tiny_model)
+    assert weights.at_hand("org/tiny", tmp_path)
     assert weights.identity("org/tiny") == f"hub:org/tiny@{COMMIT}"
     assert weights.identity("org/tiny@main") == weights.identity(f"org/tiny@{COMMIT}")
     assert weights.resolve("org/tiny", tmp_path) == folder
@@ -79,6 +80,7 @@ def test_a_remembered_hub_model_needs_no_network(hub: Path, tiny_model: Path, tm
 def test_a_hub_model_that_is_not_whole_is_not_used(hub: Path, tiny_model: Path, tmp_path: Path) -> None:
     folder = remember(hub, tiny_model)
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    assert not weights.at_hand("org/tiny", tmp_path)
     with pytest.raises(WeightsError, match="hub cannot be reached"):
         weights.resolve("org/tiny", tmp_path)
 
@@ -119,4 +121,6 @@ def test_of_two_processes_one_fetches_and_the_other_waits(tmp_path: Path, monkey
     for thread in threads:
         thread.join()
     assert len(installs) == 1
+    assert weights.at_hand(weights.DEFAULT, tmp_path)
+    assert not weights.at_hand(weights.DEFAULT, tmp_path / "elsewhere")
     assert found == [installs[0]] * 2

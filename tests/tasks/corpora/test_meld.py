@@ -77,6 +77,26 @@ def test_times_are_the_episodes_and_stay_out(folder: Path) -> None:
     assert all(row.start_s is None and row.end_s is None for row in meld.read(folder) if isinstance(row, Utterance))
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        ("00:16:16,059", "00:16:21,731", 5.672),
+        ("0:12:32.5", "0:12:33", 0.5),
+        ("0:12:32,632", "0:12:32,632", None),
+        ("00:00:05,000", "00:00:04,000", None),
+        ("00:99:00", "01:40:00", None),
+        ("", "0:00:01", None),
+        ("nan", "inf", None),
+    ],
+)
+def test_how_long_a_line_lasts(folder: Path, start: str, end: str, seconds: float | None) -> None:
+    rows = f'1,Hi.,Joey,joy,positive,0,0,8,21,"{start}","{end}"\n2,Oh.,Joey,rage,positive,0,1,{TIMES}\n'
+    for path in meld.transcripts(folder).values():
+        path.write_text(HEADER + rows)
+    ids = [f"meld/{split}/0/0" for split in ("train", "dev", "test")]
+    assert meld.spoken_seconds(folder) == ({} if seconds is None else dict.fromkeys(ids, seconds))
+
+
 def test_a_missing_column_names_what_was_found(folder: Path) -> None:
     meld.transcripts(folder)["dev"].write_text("Utterance,Speaker\nHi,Joey\n")
     with pytest.raises(CorpusError, match=r"dev_sent_emo\.csv has no column Emotion.*found: Utterance, Speaker"):
@@ -100,3 +120,4 @@ def test_the_real_files_have_the_published_counts() -> None:
         "fear": 50,
     }
     assert max(row.turn for row in found) == 32
+    assert len(meld.spoken_seconds(REAL)) == len(found) - 1  # meld/test/155/3 ends when it starts

@@ -14,7 +14,7 @@ from video_clips import three_shots
 from model.errors import VideoError, WeightsError
 from tasks.video import pool as pools
 from tasks.video.options import Options
-from tasks.video.outcome import Outcome
+from tasks.video.outcome import Length, Outcome
 from tasks.video.pool import WorkerPool
 from tasks.video.process import Request, Worker
 
@@ -29,6 +29,11 @@ class Fragile(Worker):
             if request[1].startswith(name):
                 os.kill(self._process.pid, getattr(signal, name))
         return super().extract(request, options)
+
+    def length(self, root: Path, name: str, options: Options) -> Length:
+        if name.startswith("SIGSEGV"):
+            os.kill(self._process.pid, signal.SIGSEGV)
+        return super().length(root, name, options)
 
 
 @pytest.fixture
@@ -66,6 +71,16 @@ def test_crashes_and_hangs_cost_only_their_own_file(pool: WorkerPool, folder: Pa
     assert found[4] == ["missing_video"] * 2
     assert [found[0], found[2], found[5]] == [["ok", "ok"]] * 3
     assert "SIGSEGV" in str(futures[1].result()[0])
+
+
+def test_lengths_survive_a_crash_too(pool: WorkerPool, folder: Path) -> None:
+    found = [pool.length(folder, name, Options()) for name in ("good.mp4", "SIGSEGV.mp4", "gone.mp4", "good.mp4")]
+    lengths = [future.result() for future in found]
+    assert [lengths[0], lengths[3]] == [pytest.approx(3.0, abs=0.05)] * 2
+    assert reasons([length for length in lengths if isinstance(length, VideoError)]) == [
+        "decoder_crashed",
+        "missing_video",
+    ]
 
 
 def test_workers_are_reused_and_replaced(pool: WorkerPool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from video_clips import three_shots
+from video_clips import three_shots, write_sound
 
+from model.errors import VideoError
 from tasks.video.options import Options
 from tasks.video.process import ROOM, Worker
 
@@ -43,6 +44,17 @@ def test_names_in_any_encoding(worker: Worker, tmp_path: Path) -> None:
     name = b'\xff\xfe quote" \xe2\x82\xac.mp4'.decode("utf-8", "surrogateescape")
     three_shots(tmp_path / name)
     assert isinstance(worker.extract((tmp_path, name, WHOLE), Options())[0], list)
+
+
+def test_a_length_is_asked_for_between_files(worker: Worker, tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.mp4")
+    write_sound(tmp_path / "sound.mp4")
+    assert worker.length(tmp_path, "a.mp4", Options()) == pytest.approx(3.0, abs=0.05)
+    refused = worker.length(tmp_path, "sound.mp4", Options())
+    assert isinstance(refused, VideoError)
+    assert refused.reason == "no_video_stream"
+    assert isinstance(worker.extract((tmp_path, "a.mp4", WHOLE), Options())[0], list)
+    assert worker.files == 3
 
 
 def test_a_decoder_that_cannot_start_is_the_machines_fault_and_not_a_videos() -> None:

@@ -49,4 +49,7 @@ def test_one_request_after_another(pipe: Connection, tmp_path: Path) -> None:
     assert ask(pipe, tmp_path, "gone.mp4")["clips"][0]["reason"] == "missing_video"
     assert "face_model" in ask(pipe, tmp_path, "a.mp4", face_model=str(tmp_path / "a.mp4"))["fault"]
     assert ask(pipe, tmp_path, "a.mp4", long_side="wide")["clips"][0]["reason"] == "decoder_error"
+    request = {"root": str(tmp_path), "name": "a.mp4", "stretches": None, "options": asdict(Options())}
+    pipe.send_bytes(json.dumps(request).encode())
+    assert json.loads(pipe.recv_bytes()) == {"seconds": pytest.approx(3.0, abs=0.05)}
     assert ask(pipe, tmp_path, "a.mp4", max_pixels=10)["clips"][0]["reason"] == "too_large"

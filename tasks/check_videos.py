@@ -1,0 +1,96 @@
+"""What can be said of a corpus's video files from their heads: missing, unusable, too long, nobody's.
+
+Each file is opened in a decoder process (tasks/video/pool.py). No picture is decoded, so damage further on is only
+found by keyframes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from model.dialogue import Utterance
+from model.errors import VideoError
+from tasks.check_text import Finding
+from tasks.keyframes import KeyframesSettings
+from tasks.stage import Progress, no_progress
+from tasks.video.outcome import Length
+from tasks.video.stretches import by_file, fault
+
+LONG_S = 60.0
+LONG_TIMES, SHORT_S = 10.0, 5.0
+"""More than ten times its line, and not one of the few frames that a line of a hundredth of a second gets."""
+
+NAMED = 5
+"""Extra files that are named; the others are counted."""
+
+
+def all_of(
+    utterances: Sequence[Utterance],
+    root: Path,
+    settings: KeyframesSettings,
+    spoken: Mapping[str, float],
+    *,
+    whole: bool,
+    progress: Progress = no_progress,
+) -> Iterator[Finding]:
+    """Every finding of the files that ``utterances`` name below ``root``.
+
+    ``spoken`` is utterance id to seconds by the transcript, for those that have times. Files that no line names
+    are told only where the corpus is ``whole``.
+    """
+    for row in utterances:
+        if error := fault(row):
+            yield Finding("error", error.reason, row.utterance_id, str(error))
+        elif spoken and row.utterance_id not in spoken:
+            yield Finding("info", "no_times", row.utterance_id, "the transcript's times of this line make no sense")
+    files = by_file(utterances)
+    found = _lengths(list(files), root, settings, progress)
+    for name, length in found.items():
+        yield from _of_file(name, length, [spoken[line] for line in files[name] if line in spoken])
+    if whole:
+        yield from _nobodys(root, files)
+
+
+def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, progress: Progress) -> Mapping[str, Length]:
+    from tasks.video.pool import shared_pool
+
+    options = settings.options()
+    pool = shared_pool(settings.workers or len(os.sched_getaffinity(0)), settings.memory_mb * 2**20)
+    pending = {name: pool.length(root.resolve(), name, options) for name in names}
+    found: dict[str, Length] = {}
+    for done, (name, future) in enumerate(pending.items(), 1):
+        found[name] = future.result()
+        progress(done, len(pending), "clips")
+    return found
+
+
+def _of_file(name: str, length: Length, spoken: Sequence[float]) -> Iterator[Finding]:
+    """``spoken`` holds the lines' seconds: a clip of one line is held against it."""
+    if isinstance(length, VideoError):
+        yield Finding("error", length.reason, name, str(length))
+    elif length is None:
+        yield Finding("info", "length_unknown", name, "its container does not say how long it is")
+    elif len(spoken) == 1 and length > max(LONG_TIMES * spoken[0], SHORT_S):
+        detail = f"{length:.1f} s for a line of {spoken[0]:.1f} s: it shows other scenes too; cut it"
+        yield Finding("warning", "over_long", name, detail)
+    elif len(spoken) <= 1 and length > LONG_S:
+        yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
+    elif len(spoken) == 1 and abs(length - spoken[0]) > max(1.0, spoken[0] / 2):
+        yield Finding("info", "length_differs", name, f"{length:.1f} s, {spoken[0]:.1f} s by the transcript")
+
+
+def _nobodys(root: Path, files: Mapping[str, object]) -> Iterator[Finding]:
+    """Files that lie beside those of the corpus, one finding a folder."""
+    named = {str(PurePosixPath(name)) for name in files}
+    for folder in sorted({PurePosixPath(name).parent for name in named}):
+        try:
+            with os.scandir(root / folder) as entries:
+                there = sorted(entry.name for entry in entries if not entry.is_dir())
+        except OSError:  # its files are told as missing
+            continue
+        extra = [name for name in there if str(folder / name) not in named]
+        if extra:
+            listed = ", ".join(extra[:NAMED]) + (", …" if len(extra) > NAMED else "")
+            yield Finding("info", "extra_files", str(folder), f"{len(extra)} files that no line names: {listed}")

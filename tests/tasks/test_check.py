@@ -1,0 +1,126 @@
+"""All findings of a configuration, and that nothing of the input makes the check itself fail."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from video_clips import three_shots
+
+from tasks.check import LEVELS, check
+from tasks.check_text import Finding
+from tasks.stage import StageSettings
+from tasks.stages import STAGES
+
+HEADER = "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+REAL = Path(os.environ.get("DIALOGUELLM_TEST_DATA", "/nonexistent"))
+
+
+def write_meld(folder: Path, *extra: str) -> Path:
+    for split in ("train", "dev", "test"):
+        rows = [f"line {n} of {split},Ross,joy,positive,0,{n}" for n in (0, 2)]
+        (folder / f"{split}_sent_emo.csv").write_text(HEADER + "\n".join([*rows, *extra]) + "\n")
+    return folder
+
+
+def settings(**tables: Mapping[str, Any]) -> dict[str, StageSettings]:
+    off = {"keyframes": {"enabled": False}, "captions": {"enabled": False}}
+    return {stage.name: stage.settings.model_validate({**off, **tables}.get(stage.name, {})) for stage in STAGES}
+
+
+def look(tmp_path: Path, **ingest: Any) -> list[Finding]:
+    return check(settings(ingest={"corpus": "meld", "folder": tmp_path, **ingest}), tmp_path / "cache")
+
+
+def test_errors_come_first_and_nothing_is_written(tmp_path: Path) -> None:
+    write_meld(tmp_path, ",Ross,joy,positive,0,5", "x,Ross,rage,negative,0,6")
+    before = sorted(tmp_path.iterdir())
+    found = look(tmp_path)
+    assert [LEVELS.index(item.level) for item in found] == sorted(LEVELS.index(item.level) for item in found)
+    errors = Counter(item.check for item in found if item.level == "error")
+    assert errors == {"empty_text": 3, "unknown_label": 3, "too_many_rejects": 1}
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "header", "columns", "binary"])
+def test_a_transcript_that_cannot_be_read_is_a_finding(tmp_path: Path, damage: str) -> None:
+    path = write_meld(tmp_path) / "dev_sent_emo.csv"
+    path.unlink()
+    content = {"empty": b"", "header": HEADER.encode(), "columns": b"a,b\n1,2\n", "binary": bytes(range(256))}
+    if damage in content:
+        path.write_bytes(content[damage])
+    (found,) = [item for item in look(tmp_path) if item.level == "error"]
+    assert (found.check, found.id) == ("corpus", "meld")
+    assert "dev_sent_emo.csv" in found.detail
+
+
+def test_weights_that_cannot_be_had_are_told_once(tmp_path: Path) -> None:
+    named = {"model": str(tmp_path / "none")}
+    corpus = {"corpus": "meld", "folder": write_meld(tmp_path)}
+    values = settings(ingest=corpus, instructions=named, finetune=named, evaluate=named)
+    (found,) = [item for item in check(values, tmp_path) if item.level == "error"]
+    assert (found.check, found.id) == ("source", "instructions")
+    assert "none" in found.detail
+
+
+def test_weights_are_here_or_yet_to_come(tmp_path: Path, tiny_model: Path) -> None:
+    def told(model: str) -> list[tuple[str, str]]:
+        named = {"model": model}
+        values = settings(instructions=named, finetune=named, evaluate=named)
+        return [(item.id, item.detail) for item in check(values, tmp_path) if item.check == "weights"]
+
+    assert told(str(tiny_model)) == [(str(tiny_model), "on this machine")]
+    ((name, detail),) = told("smollm2-135m-instruct")
+    assert name == "smollm2-135m-instruct"
+    assert detail.startswith("not on this machine yet")
+
+
+def test_a_stage_that_is_off_needs_nothing(tmp_path: Path) -> None:
+    face = {"enabled": False, "face_model": tmp_path / "none.onnx"}
+    values = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)}, keyframes=face)
+    assert [item for item in check(values, tmp_path) if item.level == "error"] == []
+
+
+def test_clips_are_looked_at_where_they_are_used(tmp_path: Path) -> None:
+    folder, clips = write_meld(tmp_path), tmp_path / "clips"
+    (clips / "train_splits").mkdir(parents=True)
+    three_shots(clips / "train_splits" / "dia0_utt0.mp4")
+    (clips / "train_splits" / "._dia0_utt0.mp4").write_bytes(b"left by another system")
+    corpus = {"corpus": "meld", "folder": folder, "videos": clips}
+
+    def seen(**keyframes: Any) -> Counter[str]:
+        found = check(settings(ingest=corpus, keyframes={"workers": 1, **keyframes}), tmp_path)
+        return Counter(item.check for item in found if item.check in ("missing_video", "extra_files"))
+
+    assert seen() == {"missing_video": 5, "extra_files": 1}
+    assert seen(enabled=False) == {}
+    corpus["dialogues"] = {"train": 1}
+    assert seen() == {"missing_video": 5}
+    corpus["videos"] = clips / "none"
+    assert [item.check for item in check(settings(ingest=corpus), tmp_path) if item.level == "error"] == ["corpus"]
+
+
+def test_the_demo_is_not_drawn(tmp_path: Path) -> None:
+    assert [item.check for item in check(settings(), tmp_path / "new" / "cache")] == ["weights", "demo"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not (REAL / "meld").is_dir(), reason="the real corpora are not here: set DIALOGUELLM_TEST_DATA")
+def test_the_real_corpora() -> None:
+    def counted(corpus: str) -> Counter[str]:
+        values = settings(ingest={"corpus": corpus, "folder": REAL / corpus})
+        return Counter(item.check for item in check(values, REAL))
+
+    assert counted("meld") == {
+        "dialogue_in_two_splits": 2,
+        "published_dialogues": 1,
+        "as_published": 2,
+        "balance": 3,
+        "repeated_line": 122,
+        "weights": 1,
+    }
+    assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86, "weights": 1}
