@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def row(split: str, dialogue: int, turn: int, answer: str = "joy") -> Instruction:
     text = f"Name the emotion.\nRoss: {'oh ' * (turn + 1)}line {dialogue}\n"
-    return Instruction(f"demo/{split}/{dialogue}/{turn}", "sound", (), text, answer, 9, (), None)
+    return Instruction(f"demo/{split}/{dialogue}/{turn}", "sound", (("user", text),), text, answer, 9, (), None)
 
 
 ROWS = [row("test", d, t, ("joy", "anger")[d % 2]) for d in range(3) for t in range(4)]
