@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.output import Format, emit, reader
+from flows.output import Format, counted, emit, reader
 from flows.run_commands import Config, Overrides, Workspace
 from tasks.stage import Progress
 
@@ -49,7 +49,7 @@ def check(
         found = checked(settings, at(workspace or Path(values.get("workspace", "workspace"))).cache, progress)
     shown = [item for item in found if LEVELS.index(item.level) <= LEVELS.index(level)]
     count = {name: sum(item.level == name for item in found) for name in LEVELS}
-    title = f"{values['name']}: {count['error']} errors, {count['warning']} warnings"
+    title = f"{values['name']}: {counted(count['error'], 'error')}, {counted(count['warning'], 'warning')}"
     rows = [[item.level, item.check, item.id, item.detail] for item in shown]
     emit(("level", "check", "id", "detail"), rows, form, title=title)
     if count["error"]:
