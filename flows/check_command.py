@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from flows.output import Format, counted, emit, reader
 from flows.run_commands import Config, Overrides, Workspace
 from tasks.stage import Progress
+
+if TYPE_CHECKING:
+    from tasks.ingest import IngestSettings
 
 FAULTY = 3
 
@@ -34,6 +37,10 @@ def check(
     config: Config,
     workspace: Workspace = None,
     overrides: Overrides = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="A configuration of another corpus: count training lines that stand in its test split."),
+    ] = None,
     level: Annotated[Least, typer.Option(help="The least that is printed.")] = Least.info,
     *,
     form: Format,
@@ -45,8 +52,9 @@ def check(
     from tasks.check import check as checked
 
     values, settings, _ = read(config, overrides or ())
+    others = [cast("IngestSettings", read(str(path))[1]["ingest"]) for path in against or ()]
     with _bar() as progress:
-        found = checked(settings, at(workspace or Path(values.get("workspace", "workspace"))).cache, progress)
+        found = checked(settings, at(workspace or Path(values.get("workspace", "workspace"))).cache, progress, others)
     shown = [item for item in found if LEVELS.index(item.level) <= LEVELS.index(level)]
     count = {name: sum(item.level == name for item in found) for name in LEVELS}
     title = f"{values['name']}: {counted(count['error'], 'error')}, {counted(count['warning'], 'warning')}"

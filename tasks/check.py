@@ -6,7 +6,7 @@ Reads transcripts and the heads of videos, downloads no weights, makes no worksp
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ from tasks import check_text, check_videos, ingest
 from tasks.captions import DEMO
 from tasks.check_text import Finding
 from tasks.corpora import meld
+from tasks.corpora.leaks import leaks
 from tasks.ingest import IngestSettings
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Context, Progress, StageSettings, no_progress
@@ -27,14 +28,47 @@ SPOKEN = {"meld": meld.spoken_seconds}
 """Corpora whose transcripts say how long a line lasts."""
 
 
-def check(settings: Mapping[str, StageSettings], cache: Path, progress: Progress = no_progress) -> list[Finding]:
+def check(
+    settings: Mapping[str, StageSettings],
+    cache: Path,
+    progress: Progress = no_progress,
+    others: Sequence[IngestSettings] = (),
+) -> list[Finding]:
     """All findings, errors first; ``settings`` by stage name, ``cache`` the workspace's, which need not be there.
 
-    Does not raise for the input: what cannot be read is a finding.
+    ``others`` are corpora whose test splits this one's training lines must not stand in. Does not raise for the input:
+    what cannot be read is a finding.
     """
     corpus, keyframes = cast("IngestSettings", settings["ingest"]), cast("KeyframesSettings", settings["keyframes"])
     found = [*_sources(settings, cache), *_corpus(corpus, keyframes, cache, progress)]
+    for other in others:
+        found += _leaks(corpus, other, cache)
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
+
+
+def _leaks(corpus: IngestSettings, other: IngestSettings, cache: Path) -> list[Finding]:
+    """Training lines that stand in the other corpus's test split: told as one warning, each of them as info."""
+    if "demo" in (corpus.corpus, other.corpus):
+        return [Finding("error", "leak", "demo", "the demo has no lines of another corpus: compare two that are read")]
+    try:
+        mine, theirs = (
+            [row for row in ingest.run({}, one, Context(cache=cache, folder=cache)) if isinstance(row, Utterance)]
+            for one in (corpus.model_copy(update={"videos": None}), other.model_copy(update={"videos": None}))
+        )
+    except CorpusError as error:
+        return [Finding("error", "corpus", other.corpus, str(error))]
+    train, test = [row for row in mine if row.split == "train"], [row for row in theirs if row.split == "test"]
+    found = leaks(train, test)
+    name = f"{other.label_set()}/test"
+    if not found:
+        return [Finding("info", "leak", f"{corpus.label_set()}/train", f"no line of it stands in {name}")]
+    touched = len({line for lines in found.values() for line in lines})
+    detail = (
+        f"{len(found)} of {len(train)} lines say what {touched} of {len(test)} lines of {name} say, after the same line"
+    )
+    rows = [Finding("info", "leak", line, f"stands in {', '.join(lines[:3])}") for line, lines in found.items()]
+    hint = "; do not score on the one what the other trained"
+    return [Finding("warning", "leak", f"{corpus.label_set()}/train", detail + hint), *rows]
 
 
 def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Finding]:

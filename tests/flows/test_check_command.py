@@ -61,3 +61,13 @@ def test_it_makes_no_workspace(folder: Path) -> None:
 def test_a_bad_configuration_is_told_as_ever() -> None:
     with pytest.raises(SettingsError, match="bogus"):
         ask("--set", "ingest.bogus=1")
+
+
+def test_another_corpus_s_test_split_is_looked_at_on_request(folder: Path) -> None:
+    (folder / "other.toml").write_text('name = "other"\n[ingest]\ncorpus = "meld"\nfolder = "."\n')
+    found = ask("--against", "other.toml", "--json")
+    assert [row["detail"] for row in json.loads(found.stdout) if row["check"] == "leak"] == [
+        "no line of it stands in meld/test"
+    ]
+    with pytest.raises(SettingsError, match="no configuration 'gone"):
+        ask("--against", "gone.toml")

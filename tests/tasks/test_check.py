@@ -13,6 +13,7 @@ from video_clips import three_shots
 
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
+from tasks.ingest import IngestSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
 
@@ -124,3 +125,30 @@ def test_the_real_corpora() -> None:
         "weights": 1,
     }
     assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86, "weights": 1}
+
+
+def test_training_lines_that_stand_in_another_corpus_s_test_split(tmp_path: Path) -> None:
+    write_meld(tmp_path)
+    table = tmp_path / "other.csv"
+    table.write_text(
+        "split,dialogue_id,turn,speaker,text,emotion\n"
+        "test,a,0,R,Line 0 of TRAIN!,anger\ntest,a,1,R,line 2 of train,anger\ntest,b,0,R,line 2 of train,anger\n"
+        "train,c,0,R,line 0 of dev,anger\ntrain,c,1,R,line 2 of dev,anger\n"
+    )
+    mine = settings(ingest={"corpus": "meld", "folder": tmp_path})
+    other = IngestSettings(corpus="table", file=table, labels="meld")
+    found = [item for item in check(mine, tmp_path / "cache", others=[other]) if item.check == "leak"]
+    assert [(item.level, item.id) for item in found] == [("warning", "meld/train"), ("info", "meld/train/0/2")]
+    assert found[0].detail.startswith("1 of 2 lines say what 1 of 3 lines of table-meld/test say")
+    assert found[1].detail == "stands in table-meld/test/a/1"
+    (apart,) = [item for item in check(mine, tmp_path, others=[mine["ingest"]]) if item.check == "leak"]  # type: ignore[list-item]
+    assert (apart.level, apart.detail) == ("info", "no line of it stands in meld/test")
+
+
+@pytest.mark.parametrize(
+    ("other", "named"), [({"corpus": "demo"}, "demo"), ({"corpus": "emorynlp", "folder": "gone"}, "emorynlp")]
+)
+def test_a_corpus_that_cannot_be_compared_is_an_error(tmp_path: Path, other: dict[str, Any], named: str) -> None:
+    mine = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)})
+    found = check(mine, tmp_path / "cache", others=[IngestSettings.model_validate(other)])
+    assert [item.id for item in found if item.level == "error" and item.check in ("leak", "corpus")] == [named]
