@@ -22,6 +22,7 @@ READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 Column = Literal["split", "dialogue_id", "turn", "speaker", "text", "emotion", "sentiment", "video", "start_s", "end_s"]
 CHOICES = frozenset({"file", "labels", "columns"})
 """Settings that only some corpora have."""
+CHOICES_OF = {"table": CHOICES, "iemocap": frozenset({"labels"})}
 
 
 class IngestSettings(StageSettings):
@@ -72,16 +73,17 @@ class IngestSettings(StageSettings):
 
     def key_fields(self) -> dict[str, Any]:
         """As of every stage, but what a corpus has no use for stays out of its key."""
-        unused = {"demo": CHOICES, "meld": CHOICES, "emorynlp": CHOICES, "iemocap": CHOICES - {"labels"}}
         fields = super().key_fields()
         if self.corpus == "iemocap":
             fields["labels"] = self.label_set()
-        return {name: value for name, value in fields.items() if name not in unused.get(self.corpus, ())}
+        return {name: value for name, value in fields.items() if name not in self._unused()}
+
+    def _unused(self) -> frozenset[str]:
+        return CHOICES - CHOICES_OF.get(self.corpus, frozenset())
 
     @model_validator(mode="after")
     def _choices_fit_the_corpus(self) -> Self:
-        usable = {"table": CHOICES, "iemocap": {"labels"}}.get(self.corpus, set())
-        if given := sorted(name for name in CHOICES - usable if getattr(self, name)):
+        if given := sorted(name for name in self._unused() if getattr(self, name)):
             raise ValueError(f'corpus "{self.corpus}" has no {", ".join(given)}: leave it out')
         if self.corpus == "iemocap" and not self.label_set().startswith("iemocap"):
             raise ValueError('labels: corpus "iemocap" has "iemocap4", "iemocap" and "iemocap8"')
