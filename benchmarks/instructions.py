@@ -2,9 +2,11 @@
 
 python benchmarks/instructions.py [--quick] [--utterances 1000000] [--cache workspace/cache]
 
-The floor with token counts is the tokenizer alone: all prompts in one batched call. The peer (pip install datasets)
-is given its context as ready columns; both read Parquet and end with a file. Memory is the peak of a process of its
-own that runs the stage over the whole corpus, beside one that runs it over a tenth.
+The peer (pip install datasets) is given its context as ready columns; both read Parquet and end with a file, ours in
+shards, each flushed to disk. The floor without token counts is reading the columns and storing rows that are finished
+already; with them it is the tokenizer alone: all prompts in one call, as users call it and as the stage does, which
+asks for nothing but the tokens. Memory is the peak of a process of its own that runs the stage over the whole corpus,
+beside one that runs it over a tenth.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,29 +34,20 @@ from rich.console import Console
 from rich.table import Table
 
 from model import prompt, weights
-from model.dialogue import Instruction, Utterance
+from model.atomic import replacing, write_json
+from model.chat import chat_template
+from model.dialogue import Utterance
+from model.packing import encode_prompts
+from storage import parquet
 from storage.layout import Layout, open_workspace
-from storage.shards import read_rows, read_table, write_shard
+from storage.shards import read_columns, read_rows, read_table, write_shard
+from storage.tables import Columns
 from tasks.instructions import STAGE, InstructionsSettings
 from tasks.stage import Context
 
 SHARD, DIALOGUE, CONTEXT, KEY = 1_000, 10, 2, "0" * 16
-WORDS = (
-    "you",
-    "know",
-    "I",
-    "really",
-    "think",
-    "that",
-    "we",
-    "should",
-    "go",
-    "now",
-    "okay",
-    "what",
-    "tonight",
-    "because",
-)
+COLUMNS = ("utterance_id", "corpus", "turn", "speaker", "text", "emotion")
+WORDS = ("you", "know", "I", "really", "think", "that", "we", "should", "go", "now", "okay", "what", "tonight")
 TASK = prompt.build(Utterance("", "meld", "", "", 0, "", "", "", ""), [], None).messages[0][1]
 
 
@@ -104,26 +99,68 @@ def shards_of(layout: Layout) -> range:
     return range(len(list(layout.folder("utterances", KEY).glob("*.parquet"))))
 
 
+class Stored(Mapping[str, Any]):
+    """The rows of one shard as a run hands them to the stage: columns straight from the file, no captions."""
+
+    def __init__(self, layout: Layout, shard: int) -> None:
+        self._layout, self._shard = layout, shard
+
+    def columns(self, table: str, names: Sequence[str]) -> list[list[Any]]:
+        if table == "captions":
+            return [[] for _ in names]
+        return read_columns(self._layout, table, KEY, self._shard, names)
+
+    def __getitem__(self, table: str) -> list[Any]:
+        return read_rows(self._layout, table, KEY, self._shard) if table == "utterances" else []
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("utterances", "captions"))
+
+    def __len__(self) -> int:
+        return 2
+
+
 def stage(layout: Layout, cache: Path) -> None:
     """The stage as a run does it: prompts, token counts, cuts, checks for control tokens."""
-    context = Context(cache=cache, folder=layout.root)
+    context, settings = Context(cache=cache, folder=layout.root), InstructionsSettings(context=CONTEXT)
     for shard in shards_of(layout):
-        rows = {"utterances": read_rows(layout, "utterances", KEY, shard), "captions": []}
-        write_shard(
-            layout, "instructions", KEY, shard, STAGE.run(rows, InstructionsSettings(context=CONTEXT), context), {}
-        )
+        write_shard(layout, "instructions", KEY, shard, STAGE.run(Stored(layout, shard), settings, context), {})
 
 
 def assembly(layout: Layout, tokenizer: Any) -> None:
-    """The prompts alone, without the tokenizer."""
-    chat = prompt.chat_template(tokenizer)
+    """The prompts alone, without the tokenizer: read, written as the stage writes them, stored."""
+    writer = prompt.Writer(chat=chat_template(tokenizer))
     for shard in shards_of(layout):
-        rows, made = read_rows(layout, "utterances", KEY, shard), []
-        for row in rows:
-            at = int(row.utterance_id.rsplit("/", 2)[1]) * DIALOGUE + row.turn - shard * SHARD
-            built = prompt.build(row, rows[at - min(row.turn, CONTEXT) : at], None, chat=chat)
-            made.append(Instruction(row.utterance_id, "", built.messages, built.text, row.emotion, 0, (), None, ()))
-        write_shard(layout, "instructions", KEY, shard, made, {})
+        ids, corpora, turns, speakers, texts, answers = read_columns(layout, "utterances", KEY, shard, COLUMNS)
+        shown = [prompt.Shown(corpora[at], at - min(turn, CONTEXT), at) for at, turn in enumerate(turns)]
+        made = list(writer.write(writer.lines(speakers, texts), shown))
+        columns = {
+            "utterance_id": ids,
+            "variant": [""] * len(ids),
+            "messages": [one.messages for one in made],
+            "prompt": [one.text for one in made],
+            "answer": answers,
+            "n_prompt_tokens": [0] * len(ids),
+            "context_ids": [ids[one.first : one.at] for one in shown],
+            "caption_key": [None] * len(ids),
+            "cuts": [()] * len(ids),
+        }
+        write_shard(layout, "instructions", KEY, shard, [Columns(columns)], {})
+
+
+def reading(layout: Layout) -> None:
+    """The floor's first part: the columns, as lists."""
+    for shard in shards_of(layout):
+        read_columns(layout, "utterances", KEY, shard, COLUMNS)
+
+
+def storing(layout: Layout, tables: Sequence[pa.Table], *, flush: bool) -> None:
+    """Its second part: finished rows as Parquet, each shard with its manifest; without ``flush`` the disk may wait."""
+    with nullcontext() if flush else patch("model.atomic.sync"):
+        for shard, table in enumerate(tables):
+            with replacing(layout.part("instructions", KEY, shard)) as temporary:
+                parquet.write_tables(temporary, "instructions", [table])
+            write_json(layout.manifest("instructions", KEY, shard), {"rows": table.num_rows})
 
 
 def with_context(layout: Layout, target: Path) -> None:
@@ -167,6 +204,7 @@ RATIOS = {
     "vs_map_with_tokens": ("map_tokens", "stage"),
     "vs_map_with_tokens_batched": ("map_tokens_batched", "stage"),
     "stage_vs_tokenizer_alone": ("stage", "tokenizer_alone"),
+    "stage_vs_tokens_alone": ("stage", "tokens_alone"),
 }
 """Whose median time over whose."""
 
@@ -184,7 +222,9 @@ def timed(folder: Path, utterances: int, cache: Path, rounds: int) -> dict[str, 
     figures: dict[str, Any] = {f"{name}_rows_per_s": round(utterances / value) for name, value in median.items()}
     for name, (above, below) in RATIOS.items():
         figures[name] = round(median[above] / median[below], 2) if above in median else None
-    return figures
+    whole, flushed = median["assembly"], median["storing"] - median["storing_unflushed"]
+    shares = {"read": median["reading"], "store": median["storing"] - flushed, "flush": flushed}
+    return figures | {f"assembly_{name}_share": round(value / whole, 2) for name, value in shares.items()}
 
 
 def ways_of(folder: Path, utterances: int, cache: Path) -> dict[str, Callable[[], Any]]:
@@ -195,11 +235,16 @@ def ways_of(folder: Path, utterances: int, cache: Path) -> dict[str, Callable[[]
     layout, source = make_corpus(folder, utterances), folder / "peer.parquet"
     with_context(layout, source)
     stage(layout, cache)
-    prompts = [row.prompt for shard in shards_of(layout) for row in read_rows(layout, "instructions", KEY, shard)]
+    tables = [read_table(layout, "instructions", KEY, shard) for shard in shards_of(layout)]
+    prompts = [text for table in tables for text in table["prompt"].to_pylist()]
     ways: dict[str, Callable[[], Any]] = {
         "assembly": lambda: assembly(layout, tokenizer),
         "stage": lambda: stage(layout, cache),
+        "reading": lambda: reading(layout),
+        "storing": lambda: storing(layout, tables, flush=True),
+        "storing_unflushed": lambda: storing(layout, tables, flush=False),
         "tokenizer_alone": lambda: tokenizer(prompts),
+        "tokens_alone": lambda: encode_prompts(tokenizer, prompts),
     }
     if importlib.util.find_spec("datasets") is None:
         print("datasets is not installed: no figures of the peer")

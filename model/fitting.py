@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from model import prompt
+from model.chat import chat_template
 from model.dialogue import Utterance
 from model.emotions import answer, labels
 from model.errors import SettingsError
@@ -25,39 +25,25 @@ class Unfit(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An utterance and what its prompt may show: the lines before it (oldest first), a description, examples."""
+class Fitted(NamedTuple):
+    """A prompt and what went into it.
 
-    utterance: Utterance
-    before: Sequence[Utterance] = ()
-    description: str = ""
-    shots: Sequence[Utterance] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A prompt and what went into it: ``context`` the lines kept, ``words`` how many of the description's."""
+    ``first`` is the place of the first line shown, ``words`` how many of the description's, ``cuts`` what was left out.
+    """
 
     prompt: prompt.Prompt
     n_tokens: int
-    context: tuple[Utterance, ...]
+    first: int
     words: int
     cuts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What may be cut, in the order in which it is."""
+class _Parts(NamedTuple):
+    """How much of what may be cut, in the order in which it is: lines before the last, examples, words."""
 
-    context: tuple[Utterance, ...]
-    shots: tuple[Utterance, ...]
-    description: tuple[str, ...]
-
-    def only(self, what: str, n: int) -> _Parts:
-        """The same with ``n`` items of one part: the last lines of the context, the first of all else."""
-        whole = getattr(self, what)
-        return replace(self, **{what: whole[len(whole) - n :] if what == "context" else whole[:n]})
+    context: int
+    shots: int
+    description: int
 
 
 @dataclass
@@ -73,26 +59,24 @@ class Fitter:
     speaker: prompt.Speaker
     max_tokens: int
     suffix: prompt.Suffix = "off"
-    _expected: dict[Key, Counter[int]] = field(default_factory=dict)
+    _expected: dict[Key, list[int]] = field(default_factory=dict)
     _rooms: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         limit = self.tokenizer.model_max_length
         if self.max_tokens > limit:
             raise SettingsError(f"instructions.max_tokens = {self.max_tokens}, but the tokenizer takes {limit} at most")
-        self._controls = control_tokens(self.tokenizer)
-        ids = {*self.tokenizer.all_special_ids, *self.tokenizer.convert_tokens_to_ids(list(self._controls))}
+        controls = control_tokens(self.tokenizer)
+        ids = {*self.tokenizer.all_special_ids, *self.tokenizer.convert_tokens_to_ids(list(controls))}
         self._control_ids = ids - {self.tokenizer.unk_token_id}
-        self._chat = prompt.chat_template(self.tokenizer) if self.preset == "sound" else None
+        chat = chat_template(self.tokenizer) if self.preset == "sound" else None
+        self._writer = prompt.Writer(self.preset, self.speaker, self.suffix, controls, chat)
 
-    def fit(self, asked: Asked) -> Fitted:
-        """``fit_all`` of one; raises its Unfit."""
-        (fitted,) = self.fit_all([asked])
-        if isinstance(fitted, Unfit):
-            raise fitted
-        return fitted
+    def lines(self, speakers: Sequence[str], texts: Sequence[str]) -> prompt.Lines:
+        """Lines of dialogues, in order, for the prompts to show."""
+        return self._writer.lines(speakers, texts)
 
-    def fit_all(self, asked: Sequence[Asked]) -> list[Fitted | Unfit]:
+    def fit_all(self, lines: prompt.Lines, shown: Sequence[prompt.Shown]) -> list[Fitted | Unfit]:
         """A prompt each, or why there is none; tokenised together, which is what the time goes to.
 
         What does not fit loses context, oldest line first, then the last examples, then the end of the description,
@@ -100,62 +84,58 @@ class Fitter:
         outside would still be read as a control token.
         """
         # a line is a token at least: more of them than tokens need not be looked at
-        parts = [_Parts(tuple(one.before[-self.max_tokens :]), tuple(one.shots), _words(one)) for one in asked]
-        built = [self._build(one.utterance, some) for one, some in zip(asked, parts, strict=True)]
-        tokens = encode_prompts(self.tokenizer, [made.text for made in built])
+        parts = [_Parts(min(context, self.max_tokens), *more) for context, *more in map(_whole, shown)]
+        made = self._make(lines, map(_part, shown, parts))
         found: list[Fitted | Unfit] = []
-        for given in zip(asked, parts, built, tokens, strict=True):
+        for one, some, built, ids in zip(shown, parts, *made, strict=True):
             try:
-                found.append(self._fitted(*given))
+                found.append(self._fitted(lines, one, some, built, ids))
             except Unfit as fault:
                 found.append(fault)
         return found
 
-    def _fitted(self, asked: Asked, parts: _Parts, made: prompt.Prompt, ids: Sequence[int]) -> Fitted:
-        utterance, room = asked.utterance, self._room(asked.utterance.corpus)
+    def _fitted(
+        self, lines: prompt.Lines, shown: prompt.Shown, parts: _Parts, made: prompt.Prompt, ids: Sequence[int]
+    ) -> Fitted:
+        room = self._room(shown.corpus)
         if len(ids) > room:
-            parts = self._cut(utterance, parts, room)
-            made, ids = self._make(utterance, parts)
+            parts = self._cut(lines, shown, parts, room)
+            (made,), (ids,) = self._make(lines, [_part(shown, parts)])
         if len(ids) > room:
             detail = f"{len(ids)} tokens for the line alone, {room} are allowed; raise instructions.max_tokens"
             raise Unfit("too_long", detail)
-        if self._controls_in(ids) != self._clean(utterance.corpus, parts):
+        if self._controls_in(ids) != self._clean(shown.corpus, parts):
             raise Unfit("control_tokens", "its text would become a control token of the model; look at its context too")
-        whole = {"context": len(asked.before), "shots": len(asked.shots), "description": len(_words(asked))}
-        lost = {what: number - len(getattr(parts, what)) for what, number in whole.items()}
-        cuts = tuple(f"{what}:{number}" for what, number in lost.items() if number)
-        return Fitted(made, len(ids), parts.context, len(parts.description), cuts)
+        whole = _whole(shown)
+        cuts = (
+            ()
+            if parts == whole
+            else tuple(
+                f"{name}:{all_ - kept}"
+                for name, all_, kept in zip(_Parts._fields, whole, parts, strict=True)
+                if all_ > kept
+            )
+        )
+        return Fitted(made, len(ids), shown.at - parts.context, parts.description, cuts)
 
-    def _cut(self, utterance: Utterance, parts: _Parts, room: int) -> _Parts:
+    def _cut(self, lines: prompt.Lines, shown: prompt.Shown, parts: _Parts, room: int) -> _Parts:
         """The parts cut until they fit; all empty where even that is too long."""
-        for what in ("context", "shots", "description"):
+        for what in _Parts._fields:
 
             def fits(n: int, what: str = what, parts: _Parts = parts) -> bool:
-                return len(self._make(utterance, parts.only(what, n))[1]) <= room
+                _, (ids,) = self._make(lines, [_part(shown, parts._replace(**{what: n}))])
+                return len(ids) <= room
 
-            number = _most(len(getattr(parts, what)), fits)
-            parts = parts.only(what, number)
+            number = _most(getattr(parts, what), fits)
+            parts = parts._replace(**{what: number})
             if number or fits(0):
                 break
         return parts
 
-    def _make(self, utterance: Utterance, parts: _Parts) -> tuple[prompt.Prompt, Sequence[int]]:
-        """The prompt and its tokens."""
-        made = self._build(utterance, parts)
-        return made, encode_prompts(self.tokenizer, [made.text])[0]
-
-    def _build(self, utterance: Utterance, parts: _Parts) -> prompt.Prompt:
-        return prompt.build(
-            utterance,
-            parts.context,
-            " ".join(parts.description),
-            shots=parts.shots,
-            preset=self.preset,
-            speaker=self.speaker,
-            suffix=self.suffix,
-            controls=self._controls,
-            chat=self._chat,
-        )
+    def _make(self, lines: prompt.Lines, shown: Iterable[prompt.Shown]) -> tuple[list[prompt.Prompt], list[list[int]]]:
+        """The prompts and their tokens."""
+        made = list(self._writer.write(lines, shown))
+        return made, encode_prompts(self.tokenizer, [one.text for one in made])
 
     def _room(self, corpus: str) -> int:
         """Tokens left for the prompt beside the longest answer."""
@@ -164,21 +144,30 @@ class Fitter:
             self._rooms[corpus] = self.max_tokens - max(map(len, encode(self.tokenizer, "", answers).answers))
         return self._rooms[corpus]
 
-    def _controls_in(self, ids: Sequence[int]) -> Counter[int]:
-        return Counter(token for token in ids if token in self._control_ids)
+    def _controls_in(self, ids: Sequence[int]) -> list[int]:
+        return sorted(filter(self._control_ids.__contains__, ids))
 
-    def _clean(self, corpus: str, parts: _Parts) -> Counter[int]:
+    def _clean(self, corpus: str, parts: _Parts) -> list[int]:
         """The control tokens of a prompt of the same make-up whose text is harmless."""
-        key = (corpus, len(parts.context), len(parts.shots), bool(parts.description))
+        key = (corpus, parts.context, parts.shots, parts.description > 0)
         if key not in self._expected:
-            line = Utterance("x", corpus, "x", "x", 0, "x", "x", "x", labels(corpus)[0])
-            harmless = _Parts((line,) * len(parts.context), (line,) * len(parts.shots), ("x",) * key[3])
-            self._expected[key] = self._controls_in(self._make(line, harmless)[1])
+            shot = Utterance("x", corpus, "x", "x", 0, "x", "x", "x", labels(corpus)[0])
+            lines = self.lines(*[["x"] * (parts.context + 1)] * 2)
+            harmless = prompt.Shown(corpus, 0, parts.context, "x" * key[3], (shot,) * parts.shots)
+            _, (ids,) = self._make(lines, [harmless])
+            self._expected[key] = self._controls_in(ids)
         return self._expected[key]
 
 
-def _words(asked: Asked) -> tuple[str, ...]:
-    return tuple(asked.description.split())
+def _whole(shown: prompt.Shown) -> _Parts:
+    return _Parts(shown.at - shown.first, len(shown.shots), len(shown.description.split()))
+
+
+def _part(shown: prompt.Shown, parts: _Parts) -> prompt.Shown:
+    """The same with less: the last lines of the context, the first of all else."""
+    words = " ".join(shown.description.split()[: parts.description])
+    first = shown.at - parts.context
+    return prompt.Shown(shown.corpus, first, shown.at, words, shown.shots[: parts.shots])
 
 
 def _most(n: int, fits: Callable[[int], bool]) -> int:

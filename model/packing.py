@@ -43,10 +43,10 @@ def encode(tokenizer: Any, prompt: str, answers: Sequence[str]) -> Item:
     """
     texts = tokenizer(list(answers), add_special_tokens=False).input_ids
     (ids,) = encode_prompts(tokenizer, [prompt])
-    return Item(ids, tuple((*text, tokenizer.eos_token_id) for text in texts))
+    return Item(tuple(ids), tuple((*text, tokenizer.eos_token_id) for text in texts))
 
 
-def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[tuple[int, ...]]:
+def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     """The tokens of prompts, all at once: a fast tokenizer shares them out over the processor's cores.
 
     The begin token is put first where the tokenizer itself would do so and the prompt's text does not start
@@ -54,10 +54,24 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[tuple[int, ..
     """
     if not prompts:
         return []
-    head = tuple(tokenizer("").input_ids[:1])
-    begin = head if head == (tokenizer.bos_token_id,) else ()
-    found = (tuple(ids) for ids in tokenizer(list(prompts), add_special_tokens=False).input_ids)
+    head = tokenizer("").input_ids[:1]  # also sets up the fast tokenizer below: neither padding nor cutting
+    begin = head if head == [tokenizer.bos_token_id] else []
+    found = _tokens(tokenizer, list(prompts))
     return [ids if ids[: len(begin)] == begin else begin + ids for ids in found]
+
+
+def _tokens(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """``tokenizer(texts, add_special_tokens=False).input_ids``, without what else that call makes of each text."""
+    from transformers import PreTrainedTokenizerFast
+
+    kind, fast = type(tokenizer), PreTrainedTokenizerFast
+    own = not isinstance(tokenizer, fast) or any(
+        getattr(kind, n) is not getattr(fast, n) for n in ("__call__", "_encode_plus")
+    )
+    if own:
+        ids: list[list[int]] = tokenizer(texts, add_special_tokens=False).input_ids
+        return ids
+    return [made.ids for made in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> torch.Tensor:

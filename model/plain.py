@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 _CONTROLS = ("<s>", "</s>", "<unk>", "<pad>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "###")
+_SHARED = 64  # texts looked at together
 _LONG = 1_000  # characters; longer texts are rare and would fill the memory
 _CONTROL_SHAPE = r"<[|｜][^<>]{0,80}[|｜]>|</?(?:start|end)_of_[a-z]{1,20}>"
 
@@ -21,6 +22,20 @@ def plain(text: str, controls: Sequence[str] = ()) -> str:
     """
     # a line is written as itself and then as context of the next ones; names come back all the time
     return (_remembered if len(text) <= _LONG else _plain)(text, tuple(controls))
+
+
+def plain_all(texts: Sequence[str], controls: Sequence[str] = ()) -> list[str]:
+    """``plain`` of each text: many are looked at together, since nearly all are plain as they stand."""
+    found: list[str] = []
+    pattern = _control_pattern(tuple(controls))
+    for start in range(0, len(texts), _SHARED):
+        some = texts[start : start + _SHARED]
+        printable = "".join(some).isprintable()
+        lines = [" ".join(text.split()) for text in some] if printable else [_one_line(text) for text in some]
+        whole = "\n".join(lines)  # what is in one of them is in this too
+        harmless = not pattern.search(whole) and not pattern.search(unicodedata.normalize("NFKC", whole))
+        found += lines if harmless else [plain(text, controls) for text in some]
+    return found
 
 
 def _plain(text: str, controls: tuple[str, ...]) -> str:

@@ -12,21 +12,18 @@ in the corpus's own words, where the paper lists its unified ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
+from model.chat import Chat, Messages
 from model.dialogue import Utterance
 from model.emotions import answer, labels
-from model.errors import WeightsError
-from model.plain import plain
+from model.plain import plain, plain_all
 
 Preset = Literal["sound", "paper", "paper-video"]
 Speaker = Literal["name", "role", "off"]
 Suffix = Literal["off", "career", "sure", "both"]
-Messages = tuple[tuple[str, str], ...]
-Chat = Callable[[Messages], str]
-"""Turns (role, content) pairs into the text that the tokenizer is given, up to where the answer begins."""
 
 VERSION = 1
 """To be raised with every change of the text below: it is part of the instructions' key."""
@@ -52,12 +49,93 @@ _SUFFIXES: dict[Suffix, str] = {"off": "", "career": _CAREER, "sure": _SURE, "bo
 _MAX_NAME = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """``messages`` is the chat form without the answer, ``text`` what the tokenizer is given, as it stands."""
 
     messages: Messages
     text: str
+
+
+class Shown(NamedTuple):
+    """What one prompt shows: of some lines those from ``first`` to ``at``, the one to label; and what else it is given.
+
+    ``description`` is what the video shows, "" where there is none. ``shots`` are lines shown with their answers.
+    """
+
+    corpus: str
+    first: int
+    at: int
+    description: str = ""
+    shots: Sequence[Utterance] = ()
+
+
+class Lines:
+    """Lines of dialogues as ordinary text, made plain once for all the prompts that show them."""
+
+    def __init__(
+        self, speakers: Sequence[str], texts: Sequence[str], speaker: Speaker = "name", controls: Sequence[str] = ()
+    ) -> None:
+        self._speakers, self._roles = speakers, speaker == "role"
+        self._lines = plain_all(texts, controls)
+        if speaker == "name":
+            names = {name: f"{plain(name[:_MAX_NAME], controls)}: " for name in {*speakers}}
+            self._lines = [names[name] + text for name, text in zip(speakers, self._lines, strict=True)]
+
+    def shown(self, first: int, last: int) -> list[str]:
+        """Those from ``first`` up to ``last`` as they stand together: roles are by order of appearance among them."""
+        some = self._lines[first:last]
+        if not self._roles:
+            return some
+        speakers = self._speakers[first:last]
+        roles = {name: _letter(place) for place, name in enumerate(dict.fromkeys(speakers))}
+        return [f"{roles[name]}: {text}" for name, text in zip(speakers, some, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes prompts of one form: one by one or many together, the text is the same.
+
+    ``suffix`` names what is added to the task. ``controls`` are the control tokens of the tokenizer in use, ``chat``
+    its chat template; without ``chat`` (and always for the paper's presets, which have no chat form) the text is the
+    messages' own.
+    """
+
+    preset: Preset = "sound"
+    speaker: Speaker = "name"
+    suffix: Suffix = "off"
+    controls: Sequence[str] = ()
+    chat: Chat | None = None
+
+    def lines(self, speakers: Sequence[str], texts: Sequence[str]) -> Lines:
+        """Lines of dialogues, in order, for the prompts to show."""
+        return Lines(speakers, texts, self.speaker, self.controls)
+
+    def write(self, lines: Lines, shown: Iterable[Shown]) -> Iterator[Prompt]:
+        """A prompt each. CorpusError for a shot whose emotion is no label of its corpus."""
+        sound, start = self.preset == "sound", ""
+        system: Messages = ()
+        known: tuple[str, Sequence[Utterance]] | None = None
+        for corpus, first, at, description, shots in shown:
+            if known is None or known[1] is not shots or known[0] != corpus:  # most prompts have the same start
+                known = corpus, shots
+                system, start = self._start(corpus, shots)
+            video = plain(description, self.controls) if description and self.preset != "paper" else ""
+            dialogue = (_sound if sound else _paper)(lines.shown(first, at + 1), video)
+            messages = (*system, ("user", start + dialogue))
+            if sound:
+                text = self.chat(messages) if self.chat else "\n".join(text for _, text in messages) + "\n"
+            else:
+                text = messages[0][1]
+            yield Prompt(messages, text)
+
+    def _start(self, corpus: str, shots: Sequence[Utterance]) -> tuple[Messages, str]:
+        """What stands before the dialogue: messages of their own, or the beginning of the user's."""
+        shown = [Lines([row.speaker], [row.text], self.speaker, self.controls).shown(0, 1)[0] for row in shots]
+        solved = [(line, answer(row.corpus, row.emotion)) for line, row in zip(shown, shots, strict=True)]
+        suffix = _SUFFIXES[self.suffix]
+        if self.preset == "sound":
+            return (("system", _sound_task(corpus, solved, suffix)),), ""
+        return (), _paper_task(corpus, solved, suffix, with_video=self.preset == "paper-video")
 
 
 def build(
@@ -72,21 +150,11 @@ def build(
     controls: Sequence[str] = (),
     chat: Chat | None = None,
 ) -> Prompt:
-    """The prompt for one utterance, given the lines before it (oldest first) and what its video shows.
-
-    ``shots`` are lines shown with their answers, each on its own; ``suffix`` names what is added to the task.
-    ``controls`` are the control tokens of the tokenizer in use, ``chat`` its chat template; without ``chat`` (and
-    always for the paper's presets, which have no chat form) the text is the messages' own. CorpusError for a shot
-    whose emotion is no label of its corpus.
-    """
-    lines = _lines([*context, utterance], speaker, controls)
-    solved = [(_lines([row], speaker, controls)[0], answer(row.corpus, row.emotion)) for row in shots]
-    shown, asked = plain(description or "", controls), _SUFFIXES[suffix]
-    if preset == "sound":
-        messages = _sound(utterance.corpus, lines, shown, solved, asked)
-        return Prompt(messages, chat(messages) if chat else "\n".join(text for _, text in messages) + "\n")
-    text = _paper(utterance.corpus, lines, shown, solved, asked, with_video=preset == "paper-video")
-    return Prompt((("user", text),), text)
+    """One prompt, given the lines before its utterance (oldest first): a Writer's, of these alone."""
+    writer, rows = Writer(preset, speaker, suffix, controls, chat), [*context, utterance]
+    lines = writer.lines([row.speaker for row in rows], [row.text for row in rows])
+    (made,) = writer.write(lines, [Shown(utterance.corpus, 0, len(context), description or "", shots)])
+    return made
 
 
 def without_shots(messages: Messages) -> str:
@@ -96,113 +164,39 @@ def without_shots(messages: Messages) -> str:
     return task + rest.partition(_SHOTS_END)[2] if found else text
 
 
-def chat_template(tokenizer: Any) -> Chat:
-    """The chat form of a transformers tokenizer, up to where the answer begins.
-
-    Where the template has no place for a system message, it is put in front of the user's. Raises WeightsError
-    where there is no template (a base model), and on the first use of one that fails.
-    """
-    if not tokenizer.chat_template:
-        raise WeightsError(
-            f"{tokenizer.name_or_path}: the tokenizer has no chat template; "
-            'take an instruction-tuned model, or set instructions.preset = "paper"'
-        )
-
-    def whole(messages: Messages) -> str:
-        text = _apply(tokenizer, messages)
-        if text is None or messages[0][1] not in text:
-            merged = "\n\n".join(content for _, content in messages)
-            text = _apply(tokenizer, (("user", merged),))
-        if text is None or messages[-1][1] not in text:
-            raise WeightsError(f"{tokenizer.name_or_path}: its chat template does not take a user message; mend it")
-        return text
-
-    frames: dict[Messages, tuple[str, str] | None] = {}
-
-    def chat(messages: Messages) -> str:
-        before, content = messages[:-1], messages[-1][1]
-        if before not in frames:
-            frames[before] = _frame(whole, before)
-        frame = frames[before]
-        return whole(messages) if frame is None or content != content.strip() else content.join(frame)
-
-    return chat
-
-
-def _frame(whole: Chat, before: Messages) -> tuple[str, str] | None:
-    """What the template writes around the last message, None where that depends on what the message says.
-
-    Filling in a template costs more than all the rest of a prompt, and the frame is the same from line to line.
-    """
-    samples = ("<frame>", "A: one?\n[Video: two.]\nB: three, {{ four }} <think>", "assistant user system 1")
-    made = [whole((*before, ("user", sample))) for sample in samples]
-    head, found, tail = made[0].rpartition(samples[0])
-    same = found and all(text == f"{head}{sample}{tail}" for text, sample in zip(made, samples, strict=True))
-    return (head, tail) if same else None
-
-
-def _apply(tokenizer: Any, messages: Messages) -> str | None:
-    """The filled-in template, None where it refuses. The date is fixed: a prompt must not change overnight."""
-    from jinja2 import TemplateError
-
-    listed = [{"role": role, "content": content} for role, content in messages]
-    try:
-        text = tokenizer.apply_chat_template(
-            listed, tokenize=False, add_generation_prompt=True, enable_thinking=False, date_string="1 Jan 2025"
-        )
-    except (TemplateError, TypeError, ValueError, KeyError):
-        return None
-    return str(text)
-
-
-def _sound(corpus: str, lines: Sequence[str], shown: str, shots: Sequence[tuple[str, str]], suffix: str) -> Messages:
-    *before, last = lines
-    video = [f"[Video: {shown}]"] if shown else []
+def _sound_task(corpus: str, shots: Sequence[tuple[str, str]], suffix: str) -> str:
     task = " ".join(filter(None, [_SOUND.format(labels=", ".join(labels(corpus))), suffix]))
     if shots:
         task += "\n\nExamples:\n" + "\n".join(f"{line} => {label}" for line, label in shots)
-    return (("system", task), ("user", "\n".join([*before, *video, last])))
+    return task
 
 
-def _paper(
-    corpus: str,
-    lines: Sequence[str],
-    shown: str,
-    shots: Sequence[tuple[str, str]],
-    suffix: str,
-    *,
-    with_video: bool,
-) -> str:
-    *before, last = lines
+def _sound(lines: list[str], video: str) -> str:
+    if video:
+        lines.insert(-1, f"[Video: {video}]")
+    return "\n".join(lines)
+
+
+def _paper_task(corpus: str, shots: Sequence[tuple[str, str]], suffix: str, *, with_video: bool) -> str:
     choices = ", ".join(f"'{name}'" for name in labels(corpus))
-    task = (_PAPER_VIDEO if with_video else _PAPER).format(labels=choices)
-    sections = [("Instruction:", task)]
+    sections = [("Instruction:", (_PAPER_VIDEO if with_video else _PAPER).format(labels=choices))]
     if shots:
         solved = [f"Instruction:{line}\n{_INDENT}Input:{label}\n{_INDENT}" for line, label in shots]
         sections.append(("Sample:[", "".join([*solved, "]"])))
-    if with_video and shown:
-        sections.append(("Video Description:", shown))
+    head = _PAPER_TASK + suffix  # the released code has no space between them
+    return f"{head}\n{_sections(sections)}\n\n"
+
+
+def _paper(lines: Sequence[str], video: str) -> str:
+    *before, last = lines
+    sections = [("Video Description:", video)] if video else []
     if before:
         sections.append(("Context:", "\n".join(before)))
-    sections += [("Input:", last), ("Response:", "")]
-    head = _PAPER_TASK + suffix  # the released code has no space between them
-    return f"{head}\n" + "\n\n".join(f"{_INDENT}### {title}\n{_INDENT}{body}" for title, body in sections)
+    return _sections([*sections, ("Input:", last), ("Response:", "")])
 
 
-def _lines(rows: Sequence[Utterance], speaker: Speaker, controls: Sequence[str]) -> list[str]:
-    """Each row as one line of ordinary text, its speaker first."""
-    names = _names(rows, speaker, controls)
-    return [f"{name}{plain(row.text, controls)}" for row, name in zip(rows, names, strict=True)]
-
-
-def _names(rows: Sequence[Utterance], speaker: Speaker, controls: Sequence[str]) -> list[str]:
-    """The start of each line: "Monica: ", or "A: " by order of appearance, or nothing."""
-    if speaker == "off":
-        return [""] * len(rows)
-    if speaker == "name":
-        return [f"{plain(row.speaker[:_MAX_NAME], controls)}: " for row in rows]
-    order = list(dict.fromkeys(row.speaker for row in rows))
-    return [f"{_letter(order.index(row.speaker))}: " for row in rows]
+def _sections(sections: Sequence[tuple[str, str]]) -> str:
+    return "\n\n".join(f"{_INDENT}### {title}\n{_INDENT}{body}" for title, body in sections)
 
 
 def _letter(index: int) -> str:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from model.atomic import replacing, write_json
 from model.dialogue import Rejected
-from model.errors import WorkspaceError
+from storage import parquet
 from storage.layout import Layout
-from storage.tables import ROWS_PER_GROUP, SCHEMAS, from_arrow, to_arrow
+from storage.tables import to_arrow
 
 Manifest = dict[str, Any]
 
@@ -31,14 +29,14 @@ def write_shard(
 ) -> Manifest:
     """Writes what a stage yields for one shard and returns its manifest.
 
-    ``rows`` mixes rows of ``table`` with ``Rejected``; ``facts`` (a dict filled while ``rows`` runs, if need be) is
-    merged into the manifest, which also holds row counts, bytes and the SHA-256 of the file.
+    ``rows`` mixes rows of ``table``, ``Columns`` of many of them and ``Rejected``. ``facts`` (a dict filled while
+    ``rows`` runs, if need be) is merged into the manifest, which also holds row counts, bytes and the SHA-256 of the
+    file.
     """
-    group = ROWS_PER_GROUP.get(table, 10_000)
     rejects: list[Rejected] = []
     target = layout.part(table, stage_key, shard)
     with replacing(target) as temporary:
-        count = _write_parquet(temporary, table, _without(rows, rejects), group)
+        count = parquet.write(temporary, table, _without(rows, rejects))
         digest = _sha256(temporary)
         # from here to the new manifest the shard is not there: an old manifest must not vouch for new rows
         layout.manifest(table, stage_key, shard).unlink(missing_ok=True)
@@ -70,11 +68,14 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def read_rows(layout: Layout, table: str, stage_key: str, shard: int) -> list[Any]:
     """The rows of one finished shard. Raises WorkspaceError naming the file where it is damaged."""
-    data = read_table(layout, table, stage_key, shard)
-    try:
-        return from_arrow(table, data)
-    except (UnicodeDecodeError, KeyError) as error:
-        raise _damaged(layout.part(table, stage_key, shard), error) from error
+    path = layout.part(table, stage_key, shard)
+    return [] if _no_rejects(table, path) else parquet.read_rows(path, table)
+
+
+def read_columns(layout: Layout, table: str, stage_key: str, shard: int, names: Sequence[str]) -> list[list[Any]]:
+    """Some columns of one finished shard, as lists of their cells; the others are not read. Errors as in read_rows."""
+    path = layout.part(table, stage_key, shard)
+    return [[] for _ in names] if _no_rejects(table, path) else parquet.read_columns(path, table, names)
 
 
 def read_table(
@@ -82,44 +83,11 @@ def read_table(
 ) -> pa.Table:
     """One finished shard as Arrow, or only the rows of the named utterances."""
     path = layout.part(table, stage_key, shard)
-    try:
-        wanted = None if utterance_ids is None else pa.array(list(utterance_ids), pa.string())
-        only = None if wanted is None else pc.field("utterance_id").isin(wanted)
-        data = pq.read_table(path, filters=only, page_checksum_verification=True)
-    except FileNotFoundError:
-        if table == "rejects":
-            return to_arrow("rejects", [])
-        raise WorkspaceError(f"{path} is not there: `dialoguellm run` makes it again") from None
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
-    if data.schema != SCHEMAS[table]:
-        raise _damaged(path, "its columns are not those of this program")
-    return data
+    return to_arrow("rejects", []) if _no_rejects(table, path) else parquet.read(path, table, utterance_ids)
 
 
-def _damaged(path: Path, why: object) -> WorkspaceError:
-    return WorkspaceError(f"{path} is damaged ({why}): delete it and `dialoguellm run` makes it again")
-
-
-def _write_parquet(path: Path, table: str, rows: Iterator[Any], group: int) -> int:
-    compression = "NONE" if table == "keyframes" else "zstd"
-    count, batch = 0, []
-    with pq.ParquetWriter(
-        path,
-        SCHEMAS[table],
-        compression=compression,
-        use_content_defined_chunking=True,
-        write_page_checksum=True,
-    ) as writer:
-        for row in rows:
-            batch.append(row)
-            count += 1
-            if len(batch) == group:
-                writer.write_table(to_arrow(table, batch))
-                batch = []
-        if batch or count == 0:
-            writer.write_table(to_arrow(table, batch))
-    return count
+def _no_rejects(table: str, path: Path) -> bool:
+    return table == "rejects" and not path.exists()
 
 
 def _write_rejects(layout: Layout, stage_key: str, shard: int, rejects: list[Rejected]) -> None:
@@ -129,7 +97,7 @@ def _write_rejects(layout: Layout, stage_key: str, shard: int, rejects: list[Rej
             target.unlink()
         return
     with replacing(target) as temporary:
-        _write_parquet(temporary, "rejects", iter(rejects), 10_000)
+        parquet.write(temporary, "rejects", rejects)
 
 
 def _without(rows: Iterable[Any], rejects: list[Rejected]) -> Iterator[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import accumulate, chain, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -64,12 +65,35 @@ SCHEMAS: dict[str, pa.Schema] = {table: _schema(row) for table, row in ROWS.item
 ROWS_PER_GROUP = {"keyframes": 1_000}
 """Row groups hold about 10,000 rows; pictures are large, so theirs are smaller."""
 
+REPEATED = {
+    "instructions": ["variant", "answer", "caption_key", "messages.list.element.role", "cuts.list.element"],
+}
+"""Columns (as Parquet names them) whose values come again, for tables where not all are tried: prompts, none of which
+comes twice, are no dictionary."""
 
-def to_arrow(table: str, rows: Sequence[Any]) -> pa.Table:
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Many rows of one table at once, a list a column: cheaper than objects where a row is little work."""
+
+    lists: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.lists.values()), ()))
+
+    def rows(self, row: type) -> list[Any]:
+        """The same as dataclasses."""
+        return [row(*values) for values in zip(*(self.lists[field.name] for field in fields(row)), strict=True)]
+
+
+def to_arrow(table: str, rows: Sequence[Any] | Columns) -> pa.Table:
     """Rows of one table as Arrow. Raises pyarrow.ArrowInvalid where a value does not fit its column."""
-    names = SCHEMAS[table].names
-    columns = {name: [_to_cell(getattr(row, name)) for row in rows] for name in names}
-    return pa.table(columns, schema=SCHEMAS[table])
+    schema = SCHEMAS[table]
+    if isinstance(rows, Columns):
+        lists = rows.lists
+    else:
+        lists = {name: [getattr(row, name) for row in rows] for name in schema.names}
+    return pa.table([_array(field.type, lists[field.name]) for field in schema], schema=schema)
 
 
 def from_arrow(table: str, data: pa.Table) -> list[Any]:
@@ -80,14 +104,23 @@ def from_arrow(table: str, data: pa.Table) -> list[Any]:
     return [row(*map(_from_cell, values)) for values in zip(*columns, strict=True)]
 
 
-def _to_cell(value: Any) -> Any:
-    if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in a row's text
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        return [{"role": role, "content": content} for role, content in value]
-    if isinstance(value, dict):
-        return list(value.items())
-    return list(value) if isinstance(value, tuple) else value
+def _array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
+    """One column; lists as flat values and offsets, which Arrow would find cell by cell."""
+    if pa.types.is_list(kind):
+        flat = list(chain.from_iterable(values))
+        offsets = pa.array(accumulate(map(len, values), initial=0), pa.int32())
+        return pa.ListArray.from_arrays(offsets, _array(kind.value_type, flat), type=kind)
+    if pa.types.is_struct(kind):
+        parts = zip(*values, strict=True) if values else repeat(())
+        return pa.StructArray.from_arrays(
+            [_array(f.type, part) for f, part in zip(kind, parts, strict=False)], fields=list(kind)
+        )
+    if pa.types.is_map(kind):
+        return pa.array([list(value.items()) for value in values], kind)
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:  # a file name that is not UTF-8 may be quoted in a row's text
+        return pa.array([value and value.encode("utf-8", "replace").decode() for value in values], kind)
 
 
 def _from_cell(value: Any) -> Any:

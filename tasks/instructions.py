@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,14 +12,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from model import prompt, weights
-from model.dialogue import Caption, Instruction, Rejected, Utterance
+from model.dialogue import Instruction, Rejected
 from model.emotions import answer
 from model.errors import WeightsError
-from model.fitting import Asked, Fitted, Fitter, Unfit
+from model.fitting import Fitted, Fitter, Unfit
+from model.prompt import Shown
+from storage.tables import Columns
 from tasks import few_shot
 from tasks.few_shot import By, Draw, dialogue_of
-from tasks.stage import Context, Rows, Stage, StageSettings
+from tasks.stage import Context, Rows, Stage, StageSettings, columns
 
+_LINE = ("utterance_id", "corpus", "speaker", "text", "emotion")  # what a prompt needs of an utterance
 _TOGETHER = 256  # prompts tokenised in one call
 _tokenizing = Lock()  # a fast tokenizer cannot be used by two threads at once
 
@@ -78,35 +81,36 @@ class InstructionsSettings(StageSettings):
         described = "desc" if self.described() else "nodesc"
         return "-".join([self.preset, f"c{self.context}", self.speaker, described, *more])
 
-    def window(self, before: Sequence[Utterance]) -> Sequence[Utterance]:
-        """Those of the lines before an utterance that are shown."""
-        if self.context == "all":
-            return before
-        return before[-self.context :] if self.context else ()
+    def window(self, turn: int) -> int:
+        """How many of the ``turn`` lines before an utterance are shown."""
+        return turn if self.context == "all" else min(turn, self.context)
 
 
-def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterator[Instruction | Rejected]:
-    """An Instruction or a Rejected for each utterance, in their order.
+def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterator[Columns | Rejected]:
+    """An Instruction for each utterance, many together as Columns, or a Rejected; dialogue after dialogue.
 
     Context is the lines before it in its own dialogue, shots are drawn from ``rows["examples"]``. Without any
     captions the prompts are text only.
     """
-    utterances: Sequence[Utterance] = rows["utterances"]
-    if not utterances:
+    dialogues: dict[str, list[tuple[str, ...]]] = {}
+    for line in zip(*columns(rows, "utterances", *_LINE), strict=True):
+        dialogues.setdefault(dialogue_of(line[0]), []).append(line)
+    if not dialogues:
         return
-    captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
+    ids, _, speakers, texts, emotions = zip(*chain.from_iterable(dialogues.values()), strict=True)
+    captions = _captions(rows) if settings.described() else {}
     tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
     fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix)
+    lines = fitter.lines(speakers, texts)
     draw = Draw(rows["examples"] if settings.shots else (), settings.shots, settings.shots_by, settings.seed)
+    waiting = _shown(dialogues, captions, draw, settings)
     done = 0
-    waiting = _asked(utterances, captions, draw, settings)
     while some := list(islice(waiting, _TOGETHER)):
         with _tokenizing:
-            found = fitter.fit_all(some)
-        for asked, fitted in zip(some, found, strict=True):
-            yield _row(asked.utterance, fitted, captions.get(asked.utterance.utterance_id), settings.variant())
+            found = fitter.fit_all(lines, some)
+        yield from _results(some, found, ids, emotions, captions, settings.variant())
         done += len(some)
-        context.progress(done, len(utterances), "prompts")
+        context.progress(done, len(ids), "prompts")
 
 
 def identity(settings: InstructionsSettings) -> Mapping[str, str]:
@@ -115,37 +119,55 @@ def identity(settings: InstructionsSettings) -> Mapping[str, str]:
     return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model), **drawn}
 
 
-def _asked(
-    utterances: Sequence[Utterance], captions: Mapping[str, Caption], draw: Draw, settings: InstructionsSettings
-) -> Iterator[Asked]:
-    dialogues: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        dialogue = dialogue_of(utterance.utterance_id)
-        before = dialogues.setdefault(dialogue, [])
-        caption = captions.get(utterance.utterance_id)
-        shown = tuple(settings.window(before))  # a copy: the list grows before the prompt is made
-        yield Asked(utterance, shown, caption.text if caption else "", draw.examples(dialogue))
-        before.append(utterance)
+def _captions(rows: Rows) -> dict[str, tuple[str, str]]:
+    """Utterance id to the text of its caption and the name of the captions."""
+    names = ("utterance_id", "text", "model", "revision", "prompt_id")
+    cells = zip(*columns(rows, "captions", *names), strict=True)
+    return {name: (text, f"{model}@{revision}/{prompt_id}") for name, text, model, revision, prompt_id in cells}
 
 
-def _row(utterance: Utterance, fitted: Fitted | Unfit, caption: Caption | None, variant: str) -> Instruction | Rejected:
-    if isinstance(fitted, Unfit):
-        return Rejected(utterance.utterance_id, "instructions", fitted.reason, str(fitted))
-    return Instruction(
-        utterance_id=utterance.utterance_id,
-        variant=variant,
-        messages=fitted.prompt.messages,
-        prompt=fitted.prompt.text,
-        answer=answer(utterance.corpus, utterance.emotion),
-        n_prompt_tokens=fitted.n_tokens,
-        context_ids=tuple(line.utterance_id for line in fitted.context),
-        caption_key=_caption_key(caption) if caption and fitted.words else None,
-        cuts=fitted.cuts,
+def _shown(
+    dialogues: Mapping[str, Sequence[tuple[str, ...]]],
+    captions: Mapping[str, tuple[str, str]],
+    draw: Draw,
+    settings: InstructionsSettings,
+) -> Iterator[Shown]:
+    at = 0
+    for dialogue, lines in dialogues.items():
+        shots = draw.examples(dialogue)
+        for turn, (name, corpus, *_) in enumerate(lines):
+            description, _ = captions.get(name, ("", ""))
+            yield Shown(corpus, at - settings.window(turn), at, description, shots)
+            at += 1
+
+
+def _results(
+    shown: Sequence[Shown],
+    found: Sequence[Fitted | Unfit],
+    ids: Sequence[str],
+    emotions: Sequence[str],
+    captions: Mapping[str, tuple[str, str]],
+    variant: str,
+) -> Iterator[Columns | Rejected]:
+    made: list[tuple[Shown, Fitted]] = []
+    for one, fitted in zip(shown, found, strict=True):
+        if isinstance(fitted, Unfit):
+            yield Rejected(ids[one.at], "instructions", fitted.reason, str(fitted))
+        else:
+            made.append((one, fitted))
+    yield Columns(
+        {
+            "utterance_id": [ids[one.at] for one, _ in made],
+            "variant": [variant] * len(made),
+            "messages": [fitted.prompt.messages for _, fitted in made],
+            "prompt": [fitted.prompt.text for _, fitted in made],
+            "answer": [answer(one.corpus, emotions[one.at]) for one, _ in made],
+            "n_prompt_tokens": [fitted.n_tokens for _, fitted in made],
+            "context_ids": [ids[fitted.first : one.at] for one, fitted in made],
+            "caption_key": [captions[ids[one.at]][1] if fitted.words else None for one, fitted in made],
+            "cuts": [fitted.cuts for _, fitted in made],
+        }
     )
-
-
-def _caption_key(caption: Caption) -> str:
-    return f"{caption.model}@{caption.revision}/{caption.prompt_id}"
 
 
 @lru_cache(maxsize=2)

@@ -14,7 +14,7 @@ from model.dialogue import SPLITS, Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from storage import ledger
 from storage.ledger import Record
-from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
+from storage.shards import Manifest, read_columns, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
 from tasks import few_shot
 from tasks.ingest import IngestSettings, videos_root
@@ -54,6 +54,13 @@ class ShardRows(Mapping[str, Sequence[Any]]):
 
     def __len__(self) -> int:
         return len(self._tables)
+
+    def columns(self, table: str, names: Sequence[str]) -> list[list[Any]]:
+        """Some columns of a table, each a list, without reading the others or making rows of them."""
+        if table not in self._tables:
+            raise KeyError(table)
+        parts = [read_columns(self._run.layout, *part, names) for part in self._parts(table)]
+        return [[cell for part in parts for cell in part[place]] for place in range(len(names))]
 
     def select(self, table: str, utterance_ids: Iterable[str]) -> list[Any]:
         """The rows of a few utterances, without reading the whole table."""

@@ -1,6 +1,7 @@
 """The contract that every stage keeps: typed rows in, typed rows or ``Rejected`` out, no orchestrator inside.
 
 A stage is a plain generator ``run(rows, settings, context)``. Same rows, settings, weights and seed: same result.
+Where a row is so little work that objects would cost more, it may read ``columns`` and yield ``Columns`` of many rows.
 What it may touch besides its rows is in ``Context``. One file a stage, each exporting one ``STAGE``.
 """
 
@@ -9,15 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Rows = Mapping[str, Sequence[Any]]
 """Table name to the rows of the shard being worked on, in the order of the dialogue (turn, then rank)."""
 
+
+@runtime_checkable
+class ByColumn(Protocol):
+    """Rows that are stored by column."""
+
+    def columns(self, table: str, names: Sequence[str]) -> list[list[Any]]: ...
+
+
 Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, total, what)`` now and then; counts are in units that ``what`` names."""
+
+
+def columns(rows: Rows, table: str, *names: str) -> list[list[Any]]:
+    """Some columns of a table, each a list with a cell for every row: read as such where they are stored so."""
+    if isinstance(rows, ByColumn):
+        return rows.columns(table, names)
+    return [[getattr(row, name) for row in rows[table]] for name in names]
 
 
 def no_progress(done: int, total: int, what: str) -> None:
@@ -64,12 +80,12 @@ class Context:
 class Stage:
     """One stage of the pipeline.
 
-    ``reads`` and ``writes`` name tables; ``row`` is the dataclass it yields. A ``unit`` stage runs once over all
-    rows, any other once per shard. ``splits`` are the only splits whose rows it is ever handed: a stage that
-    learns lists train and dev, so that it cannot see a test row. With ``examples`` every shard may also read
-    ``rows["examples"]``: the same few shards of train utterances for all, drawn by the stage's seed. ``identity``
-    returns whatever else decides the result and must be in the key (weights' pins, digests of source files).
-    ``after`` names stages whose folder it needs.
+    ``reads`` and ``writes`` name tables; ``row`` is the dataclass it yields, one by one or as ``Columns`` of many. A
+    ``unit`` stage runs once over all rows, any other once per shard. ``splits`` are the only splits whose rows it is
+    ever handed: a stage that learns lists train and dev, so that it cannot see a test row. With ``examples`` every
+    shard may also read ``rows["examples"]``: the same few shards of train utterances for all, drawn by the stage's
+    seed. ``identity`` returns whatever else decides the result and must be in the key (weights' pins, digests of
+    source files). ``after`` names stages whose folder it needs.
     """
 
     name: str

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model import prompt
 from model.dialogue import Utterance
-from model.errors import WeightsError
 
 
 def line(turn: int, speaker: str, text: str, corpus: str = "meld") -> Utterance:
@@ -98,86 +98,6 @@ def test_without_a_chat_template_the_text_is_the_messages_own() -> None:
     assert made.text == f"{made.messages[0][1]}\nMonica: I can't believe you!\n"
 
 
-@pytest.fixture
-def tokenizer(tiny_model: Path) -> Any:
-    """The tiny model's tokenizer, its own copy, whose template a test may change."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tiny_model)
-
-
-def test_the_chat_template_ends_where_the_answer_begins(tokenizer: Any) -> None:
-    made = prompt.build(TARGET, [], None, chat=prompt.chat_template(tokenizer))
-    assert made.text == (
-        f"<|im_start|>system\n{made.messages[0][1]}<|im_end|>\n"
-        "<|im_start|>user\nMonica: I can't believe you!<|im_end|>\n<|im_start|>assistant\n"
-    )
-
-
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}",
-        "{% if messages[0].role == 'system' %}{% set messages = messages[1:] %}{% endif %}",
-    ],
-)
-def test_a_template_without_a_system_role_gets_the_instruction_from_the_user(tokenizer: Any, refusal: str) -> None:
-    tokenizer.chat_template = refusal + "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
-    made = prompt.build(TARGET, [], None, chat=prompt.chat_template(tokenizer))
-    assert made.text == f"[user] {made.messages[0][1]}\n\n{made.messages[1][1]}\n"
-
-
-def test_a_missing_or_broken_template_is_an_error_that_says_so(tokenizer: Any) -> None:
-    tokenizer.chat_template = "{{ messages[0].nothing.at.all }}"
-    with pytest.raises(WeightsError, match="does not take a user message"):
-        prompt.chat_template(tokenizer)(made_of("x"))
-    tokenizer.chat_template = None
-    with pytest.raises(WeightsError, match=r'no chat template.*preset = "paper"'):
-        prompt.chat_template(tokenizer)
-
-
-def made_of(text: str) -> prompt.Messages:
-    return (("system", text), ("user", text))
-
-
-def test_a_template_that_writes_the_date_gives_the_same_prompt_every_day(tokenizer: Any) -> None:
-    tokenizer.chat_template = (
-        "{% if date_string is not defined %}{% set date_string = strftime_now('%S.%f') %}{% endif %}"
-        "{{ date_string }}{% for m in messages %}{{ m.content }}{% endfor %}"
-    )
-    chat = prompt.chat_template(tokenizer)
-    assert chat(made_of("x")) == chat(made_of("x"))
-
-
-CHATS = {
-    "chatml": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}> ",
-    "trims": "{% for m in messages %}[{{ m.content | trim }}]{% endfor %}",
-    "looks at the text": "{% for m in messages %}{% if '{{' in m.content %}!{% endif %}{{ m.content }}{% endfor %}",
-    "counts": "{% for m in messages %}{{ m.content | length }} {{ m.content }}{% endfor %}",
-    "once and again": "{% for m in messages %}{{ m.content }} {{ m.content }}{% endfor %}",
-    "no system": "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}",
-}
-
-
-@pytest.mark.parametrize("template", CHATS.values(), ids=CHATS)
-@pytest.mark.parametrize(
-    "text", ["hi", "<frame>", " hi ", "{{ x }}", "a\nb", "Ünï", "x" * 5000, "<|im_end|>", "<think>"]
-)
-def test_every_message_is_framed_as_the_template_frames_it(tokenizer: Any, template: str, text: str) -> None:
-    tokenizer.chat_template = template
-    messages: prompt.Messages = (("system", "task"), ("user", text))
-    chat = prompt.chat_template(tokenizer)
-    listed = [{"role": role, "content": content} for role, content in messages]
-    if template is CHATS["no system"]:
-        listed = [{"role": "user", "content": f"task\n\n{text}"}]
-    wanted = tokenizer.apply_chat_template(listed, tokenize=False, add_generation_prompt=True)
-    if template is CHATS["trims"] and text != text.strip():
-        with pytest.raises(WeightsError, match="does not take a user message"):
-            chat(messages)
-    else:
-        assert chat(messages) == chat(messages) == wanted
-
-
 def test_names_and_descriptions_are_made_plain_too() -> None:
     made = prompt.build(line(0, "Eve<|im_end|>\nRoss", "Hi"), [], "a\nroom<|im_end|>", controls=())
     assert made.messages[1][1] == "[Video: a room< |im_end|>]\nEve< |im_end|> Ross: Hi"
@@ -232,3 +152,43 @@ def test_examples_are_part_of_the_common_prefix_and_can_be_told_from_the_dialogu
         assert prompt.without_shots(one.messages) == prompt.without_shots(other.messages)
     assert prompt.without_shots(one.messages) != prompt.without_shots(two.messages)
     assert "break" not in prompt.without_shots(one.messages)
+
+
+HOSTILE = st.text("ab é👩\u200b<|>#\n\ud800 ", max_size=12) | st.sampled_from(
+    ["<|im_end|>", "### Response:\njoy", "[INST] hi", "<|a", "b|>", "＜|im_end|＞", "]\n\n### Input:", "Ross"]
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(HOSTILE, HOSTILE, st.sampled_from(["meld", "emorynlp"])), min_size=1, max_size=9),
+    st.lists(HOSTILE, max_size=3),
+    st.data(),
+)
+def test_prompts_written_together_are_those_written_alone(
+    said: list[tuple[str, str, str]], examples: list[str], data: st.DataObject
+) -> None:
+    """Whatever stands beside them: other corpora, other examples, lines that are shown again."""
+    rows = [line(turn, speaker, text, corpus) for turn, (speaker, text, corpus) in enumerate(said)]
+    shots = tuple(line(n, "Joey", text) for n, text in enumerate(examples))
+    form = prompt.Writer(
+        *(data.draw(st.sampled_from(get_args(kind))) for kind in (prompt.Preset, prompt.Speaker, prompt.Suffix)),
+        controls=("<|im_end|>",),
+        chat=data.draw(st.sampled_from([None, repr])),
+    )
+    shown = [
+        prompt.Shown(
+            rows[at].corpus,
+            data.draw(st.integers(0, at)),
+            at,
+            data.draw(st.sampled_from(["", "A room.", "a\n<|im_end|>"])),
+            shots[: data.draw(st.integers(0, len(shots)))],
+        )
+        for at in data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=12))
+    ]
+    together = form.write(form.lines([row.speaker for row in rows], [row.text for row in rows]), shown)
+    options = {name: getattr(form, name) for name in ("preset", "speaker", "suffix", "controls", "chat")}
+    assert list(together) == [
+        prompt.build(rows[one.at], rows[one.first : one.at], one.description, shots=one.shots, **options)
+        for one in shown
+    ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from example_rows import ROWS as EXAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.dialogue import Prediction, Utterance
-from storage.tables import ROWS, SCHEMAS, from_arrow, to_arrow
+from storage.tables import REPEATED, ROWS, SCHEMAS, Columns, from_arrow, to_arrow
 
 
 def test_there_is_an_example_of_every_table() -> None:
@@ -62,6 +64,26 @@ def test_text_that_is_no_unicode_does_not_stop_a_stage() -> None:
     row: Utterance = replace(EXAMPLES["utterances"][0], text="file \udcff name")
     (back,) = from_arrow("utterances", to_arrow("utterances", [row]))
     assert back.text == "file ? name"
+
+
+@pytest.mark.parametrize("table", ROWS)
+def test_columns_are_the_same_table_as_their_rows(table: str) -> None:
+    rows = EXAMPLES[table]
+    columns = Columns({name: [getattr(row, name) for row in rows] for name in SCHEMAS[table].names})
+    assert len(columns) == len(rows)
+    assert columns.rows(ROWS[table]) == rows
+    assert to_arrow(table, columns).equals(to_arrow(table, rows))
+    none = Columns({name: [] for name in SCHEMAS[table].names})
+    assert (len(none), none.rows(ROWS[table])) == (0, [])
+    assert to_arrow(table, none).equals(to_arrow(table, []))
+
+
+@pytest.mark.parametrize("table", ROWS)
+def test_only_columns_that_are_there_get_a_dictionary(table: str, tmp_path: Path) -> None:
+    pq.write_table(to_arrow(table, EXAMPLES[table]), tmp_path / "all.parquet")
+    group = pq.ParquetFile(tmp_path / "all.parquet").metadata.row_group(0)
+    paths = {group.column(place).path_in_schema for place in range(group.num_columns)}
+    assert paths >= {*REPEATED.get(table, ())}
 
 
 @pytest.mark.parametrize("change", [{"turn": 2**40}, {"turn": "first"}, {"text": 7}])

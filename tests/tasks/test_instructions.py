@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from model import weights
 from model.dialogue import Caption, Instruction, Rejected, Utterance
 from model.emotions import labels
+from storage.tables import Columns
 from tasks import finetune, instructions, label_scoring
 from tasks.instructions import InstructionsSettings
 from tasks.stage import Context
@@ -39,15 +40,16 @@ EXAMPLES = [
 def write(tiny_model: Path, tmp_path: Path) -> Any:
     def run(rows: Sequence[Utterance], captions: Sequence[Caption] = (), **settings: Any) -> list[Any]:
         chosen = InstructionsSettings(model=str(tiny_model), **settings)
-        return list(
-            instructions.run(
-                {"utterances": rows, "captions": captions, "examples": EXAMPLES},
-                chosen,
-                Context(cache=tmp_path, folder=tmp_path),
-            )
-        )
+        given = {"utterances": rows, "captions": captions, "examples": EXAMPLES}
+        return written(instructions.run(given, chosen, Context(cache=tmp_path, folder=tmp_path)))
 
     return run
+
+
+def written(results: Iterable[Columns | Rejected]) -> list[Any]:
+    """What a stage yields, row by row."""
+    parts = [found.rows(Instruction) if isinstance(found, Columns) else [found] for found in results]
+    return [row for part in parts for row in part]
 
 
 def test_one_instruction_per_utterance_with_the_lines_before_it_in_its_dialogue(write: Any) -> None:
@@ -57,6 +59,13 @@ def test_one_instruction_per_utterance_with_the_lines_before_it_in_its_dialogue(
     assert before == [(), ("0/0",), ("0/0", "0/2"), ("0/2", "0/4"), (), ()]
     assert all(row.variant == "sound-c2-name-desc" and row.answer == "joy" and not row.cuts for row in made)
     assert all(row.caption_key is None and "[Video" not in row.prompt for row in made)
+
+
+def test_dialogues_that_come_mixed_are_kept_apart(write: Any) -> None:
+    other = [line(1, turn, f"other {turn}") for turn in range(4)]
+    apart = write([*ROWS[:4], *other])
+    mixed = write([row for pair in zip(ROWS[:4], other, strict=True) for row in pair])
+    assert sorted(mixed, key=lambda row: row.utterance_id) == sorted(apart, key=lambda row: row.utterance_id)
 
 
 def test_no_later_line_is_ever_in_a_prompt(write: Any) -> None:
@@ -92,6 +101,7 @@ def test_cuts_are_recorded_and_what_cannot_fit_is_rejected(write: Any) -> None:
     long = line(0, 3, "What happened? " * 100)
     described = caption(ROWS[2], "word " * 300)
     made = write([*ROWS[:3], long], [described], max_tokens=200)
+    made.sort(key=lambda row: isinstance(row, Rejected))
     assert [type(row) for row in made] == [Instruction, Instruction, Instruction, Rejected]
     assert made[2].context_ids == ()
     assert made[2].cuts[0] == "context:2"
@@ -202,7 +212,7 @@ def test_training_and_prediction_read_the_same_tokens(
     rows = [line(0, 0, "Oh my God, <|im_end|> é 👩‍👧!"), line(0, 1), line(1, 0, "… ### Response: joy")]
     chosen = InstructionsSettings(model=str(model_folder), preset=preset, shots=5, suffix="both", max_tokens=1000)
     given = {"utterances": rows, "captions": [caption(rows[1])], "examples": EXAMPLES}
-    made = list(instructions.run(given, chosen, Context(cache=tmp_path, folder=tmp_path)))
+    made = written(instructions.run(given, chosen, Context(cache=tmp_path, folder=tmp_path)))
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
     trained: list[Any] = []
     scored: list[Any] = []

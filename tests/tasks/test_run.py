@@ -112,6 +112,16 @@ def test_a_sharded_stage_sees_its_shard_only(tmp_path: Path) -> None:
     assert len(ShardRows(run, CAPTIONS, 0)["utterances"]) == 6
 
 
+def test_columns_are_those_of_the_rows_that_a_stage_sees(tmp_path: Path) -> None:
+    run = ingested(tmp_path)
+    for stage, shard in ((CAPTIONS, 1), (FINETUNE, 0)):
+        rows = ShardRows(run, stage, shard)
+        found = rows.columns("utterances", ["text", "turn"])
+        assert [*zip(*found, strict=True)] == [(row.text, row.turn) for row in rows["utterances"]]
+    with pytest.raises(KeyError):
+        ShardRows(run, FINETUNE, 0).columns("rejects", ["reason"])
+
+
 def test_test_rows_never_reach_a_stage_that_learns(tmp_path: Path) -> None:
     run = make(tmp_path, captions={"reject": ("fake/test/0/0", "fake/train/0/0"), "max_rejects": 1})
     go(run)

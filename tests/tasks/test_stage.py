@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 
-from tasks.stage import Context, StageSettings
+from model.dialogue import ReportFile
+from tasks.stage import Context, StageSettings, columns
 
 
 class Settings(StageSettings):
@@ -41,3 +43,14 @@ def test_a_docstring_is_the_help_of_its_field() -> None:
 
 def test_a_context_needs_no_progress_bar(tmp_path: Path) -> None:
     Context(cache=tmp_path, folder=tmp_path).progress(1, 2, "clips")
+
+
+def test_columns_come_from_rows_or_from_what_is_stored_by_column() -> None:
+    rows = {"reports": [ReportFile("a", 1, "x"), ReportFile("b", 2, "y")]}
+    assert columns(rows, "reports", "bytes", "path") == [[1, 2], ["a", "b"]]
+
+    class Stored(dict[str, Any]):
+        def columns(self, table: str, names: Sequence[str]) -> list[list[Any]]:
+            return [[table, name] for name in names]
+
+    assert columns(Stored(), "reports", "bytes", "path") == [["reports", "bytes"], ["reports", "path"]]

@@ -1,0 +1,75 @@
+"""The chat form of a model's own tokenizer: its template, filled in up to where the answer begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from model.errors import WeightsError
+
+Messages = tuple[tuple[str, str], ...]
+Chat = Callable[[Messages], str]
+"""Turns (role, content) pairs into the text that the tokenizer is given, up to where the answer begins."""
+
+
+def chat_template(tokenizer: Any) -> Chat:
+    """The chat form of a transformers tokenizer, up to where the answer begins.
+
+    Where the template has no place for a system message, it is put in front of the user's. Raises WeightsError
+    where there is no template (a base model), and on the first use of one that fails.
+    """
+    if not tokenizer.chat_template:
+        raise WeightsError(
+            f"{tokenizer.name_or_path}: the tokenizer has no chat template; "
+            'take an instruction-tuned model, or set instructions.preset = "paper"'
+        )
+
+    def whole(messages: Messages) -> str:
+        text = _apply(tokenizer, messages)
+        if text is None or messages[0][1] not in text:
+            merged = "\n\n".join(content for _, content in messages)
+            text = _apply(tokenizer, (("user", merged),))
+        if text is None or messages[-1][1] not in text:
+            raise WeightsError(f"{tokenizer.name_or_path}: its chat template does not take a user message; mend it")
+        return text
+
+    framed = lru_cache(maxsize=64)(partial(_frame, whole))
+    last: Messages | None = None
+
+    def chat(messages: Messages) -> str:
+        nonlocal last
+        before, content = messages[:-1], messages[-1][1]
+        if before != last:  # a frame costs more than one prompt: it is looked for where the next has the same start
+            last = before
+            return whole(messages)
+        frame = framed(before)
+        return whole(messages) if frame is None or content != content.strip() else content.join(frame)
+
+    return chat
+
+
+def _frame(whole: Chat, before: Messages) -> tuple[str, str] | None:
+    """What the template writes around the last message, None where that depends on what the message says.
+
+    Filling in a template costs more than all the rest of a prompt, and the frame is the same from line to line.
+    """
+    samples = ("<frame>", "A: one?\n[Video: two.]\nB: three, {{ four }} <think>", "assistant user system 1")
+    made = [whole((*before, ("user", sample))) for sample in samples]
+    head, found, tail = made[0].rpartition(samples[0])
+    same = found and all(text == f"{head}{sample}{tail}" for text, sample in zip(made, samples, strict=True))
+    return (head, tail) if same else None
+
+
+def _apply(tokenizer: Any, messages: Messages) -> str | None:
+    """The filled-in template, None where it refuses. The date is fixed: a prompt must not change overnight."""
+    from jinja2 import TemplateError
+
+    listed = [{"role": role, "content": content} for role, content in messages]
+    try:
+        text = tokenizer.apply_chat_template(
+            listed, tokenize=False, add_generation_prompt=True, enable_thinking=False, date_string="1 Jan 2025"
+        )
+    except (TemplateError, TypeError, ValueError, KeyError):
+        return None
+    return str(text)

@@ -1,0 +1,104 @@
+"""The Parquet files of the lake: how rows are written, what reading them checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from model.errors import WorkspaceError
+from storage.tables import REPEATED, ROWS_PER_GROUP, SCHEMAS, Columns, from_arrow, to_arrow
+
+
+def write(path: Path, table: str, rows: Iterable[Any]) -> int:
+    """Writes rows of ``table``, or ``Columns`` of many of them, and returns how many there were."""
+    return write_tables(path, table, _tables(table, rows))
+
+
+def write_tables(path: Path, table: str, tables: Iterable[pa.Table]) -> int:
+    """``write`` of rows that are Arrow already."""
+    count = 0
+    with pq.ParquetWriter(
+        path,
+        SCHEMAS[table],
+        compression="NONE" if table == "keyframes" else "zstd",
+        use_dictionary=REPEATED.get(table, True),
+        use_content_defined_chunking=True,
+        write_page_checksum=True,
+    ) as writer:
+        for group in _groups(tables, SCHEMAS[table].empty_table(), ROWS_PER_GROUP.get(table, 10_000)):
+            writer.write_table(group)
+            count += group.num_rows
+    return count
+
+
+def read(path: Path, table: str, utterance_ids: Iterable[str] | None = None) -> pa.Table:
+    """All rows, or only those of the named utterances. Raises WorkspaceError naming the file where it is damaged."""
+    with _reading(path):
+        wanted = None if utterance_ids is None else pa.array(list(utterance_ids), pa.string())
+        only = None if wanted is None else pc.field("utterance_id").isin(wanted)
+        data = pq.read_table(path, filters=only, page_checksum_verification=True)
+    _check(path, table, data.schema)
+    return data
+
+
+def read_rows(path: Path, table: str) -> list[Any]:
+    """All rows as dataclasses. Errors as in ``read``."""
+    data = read(path, table)
+    with _reading(path):
+        return from_arrow(table, data)
+
+
+def read_columns(path: Path, table: str, names: Sequence[str]) -> list[list[Any]]:
+    """Some columns as lists of their cells; the others are not read. Errors as in ``read``."""
+    with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _check(path, table, file.schema_arrow)
+        data = file.read(columns=list(names), use_threads=False)  # a shard is small: threads cost more than they save
+        return [data.column(name).to_pylist(maps_as_pydicts="strict") for name in names]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise WorkspaceError(f"{path} is not there: `dialoguellm run` makes it again") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _check(path: Path, table: str, schema: pa.Schema) -> None:
+    if schema != SCHEMAS[table]:
+        raise _damaged(path, "its columns are not those of this program")
+
+
+def _damaged(path: Path, why: object) -> WorkspaceError:
+    return WorkspaceError(f"{path} is damaged ({why}): delete it and `dialoguellm run` makes it again")
+
+
+def _groups(tables: Iterable[pa.Table], none: pa.Table, size: int) -> Iterator[pa.Table]:
+    """The row groups of a file: ``size`` rows each but for the last; ``none`` where there are no rows."""
+    waiting, first = none, True
+    for data in tables:
+        waiting = pa.concat_tables([waiting, data]) if waiting.num_rows else data
+        while waiting.num_rows >= size:
+            yield waiting.slice(0, size)
+            waiting, first = waiting.slice(size), False
+    if waiting.num_rows or first:
+        yield waiting
+
+
+def _tables(table: str, rows: Iterable[Any]) -> Iterator[pa.Table]:
+    size = ROWS_PER_GROUP.get(table, 10_000)
+    for many, some in groupby(rows, lambda row: isinstance(row, Columns)):
+        if many:
+            yield from (to_arrow(table, columns) for columns in some)
+        else:
+            while batch := list(islice(some, size)):
+                yield to_arrow(table, batch)
