@@ -22,8 +22,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -120,32 +121,37 @@ class Stored(Mapping[str, Any]):
         return 2
 
 
-def stage(layout: Layout, cache: Path) -> None:
+def stage(layout: Layout, cache: Path, key: str = KEY) -> None:
     """The stage as a run does it: prompts, token counts, cuts, checks for control tokens."""
     context, settings = Context(cache=cache, folder=layout.root), InstructionsSettings(context=CONTEXT)
     for shard in shards_of(layout):
-        write_shard(layout, "instructions", KEY, shard, STAGE.run(Stored(layout, shard), settings, context), {})
+        write_shard(layout, "instructions", key, shard, STAGE.run(Stored(layout, shard), settings, context), {})
 
 
-def assembly(layout: Layout, tokenizer: Any) -> None:
+def assembly(layout: Layout, tokenizer: Any, key: str, *, flush: bool) -> None:
     """The prompts alone, without the tokenizer: read, written as the stage writes them, stored."""
     writer = prompt.Writer(chat=chat_template(tokenizer))
-    for shard in shards_of(layout):
-        ids, corpora, turns, speakers, texts, answers = read_columns(layout, "utterances", KEY, shard, COLUMNS)
-        shown = [prompt.Shown(corpora[at], at - min(turn, CONTEXT), at) for at, turn in enumerate(turns)]
-        made = list(writer.write(writer.lines(speakers, texts), shown))
-        columns = {
-            "utterance_id": ids,
-            "variant": [""] * len(ids),
-            "messages": [one.messages for one in made],
-            "prompt": [one.text for one in made],
-            "answer": answers,
-            "n_prompt_tokens": [0] * len(ids),
-            "context_ids": [ids[one.first : one.at] for one in shown],
-            "caption_key": [None] * len(ids),
-            "cuts": [()] * len(ids),
-        }
-        write_shard(layout, "instructions", KEY, shard, [Columns(columns)], {})
+    with flushing(flush):
+        for shard in shards_of(layout):
+            assemble(layout, writer, key, shard)
+
+
+def assemble(layout: Layout, writer: prompt.Writer, key: str, shard: int) -> None:
+    ids, corpora, turns, speakers, texts, answers = read_columns(layout, "utterances", KEY, shard, COLUMNS)
+    shown = [prompt.Shown(corpora[at], at - min(turn, CONTEXT), at) for at, turn in enumerate(turns)]
+    made = list(writer.write(writer.lines(speakers, texts), shown))
+    columns = {
+        "utterance_id": ids,
+        "variant": [""] * len(ids),
+        "messages": [one.messages for one in made],
+        "prompt": [one.text for one in made],
+        "answer": answers,
+        "n_prompt_tokens": [0] * len(ids),
+        "context_ids": [ids[one.first : one.at] for one in shown],
+        "caption_key": [None] * len(ids),
+        "cuts": [()] * len(ids),
+    }
+    write_shard(layout, "instructions", key, shard, [Columns(columns)], {})
 
 
 def reading(layout: Layout) -> None:
@@ -154,13 +160,18 @@ def reading(layout: Layout) -> None:
         read_columns(layout, "utterances", KEY, shard, COLUMNS)
 
 
-def storing(layout: Layout, tables: Sequence[pa.Table], *, flush: bool) -> None:
-    """Its second part: finished rows as Parquet, each shard with its manifest; without ``flush`` the disk may wait."""
-    with nullcontext() if flush else patch("model.atomic.sync"):
+def storing(layout: Layout, tables: Sequence[pa.Table], key: str, *, flush: bool) -> None:
+    """Its second part: finished rows as Parquet, each shard with its manifest."""
+    with flushing(flush):
         for shard, table in enumerate(tables):
-            with replacing(layout.part("instructions", KEY, shard)) as temporary:
+            with replacing(layout.part("instructions", key, shard)) as temporary:
                 parquet.write_tables(temporary, "instructions", [table])
-            write_json(layout.manifest("instructions", KEY, shard), {"rows": table.num_rows})
+            write_json(layout.manifest("instructions", key, shard), {"rows": table.num_rows})
+
+
+def flushing(wanted: bool) -> AbstractContextManager[Any]:
+    """Without it files are left to the system to write, as the peer leaves its own."""
+    return nullcontext() if wanted else patch("model.atomic.sync")
 
 
 def with_context(layout: Layout, target: Path) -> None:
@@ -201,6 +212,8 @@ def mapped(source: Path, folder: Path, tokenizer: Any, *, tokens: bool, batched:
 RATIOS = {
     "vs_datasets_map": ("map", "assembly"),
     "vs_datasets_map_batched": ("map_batched", "assembly"),
+    "vs_datasets_map_unflushed": ("map", "assembly_unflushed"),
+    "vs_datasets_map_batched_unflushed": ("map_batched", "assembly_unflushed"),
     "vs_map_with_tokens": ("map_tokens", "stage"),
     "vs_map_with_tokens_batched": ("map_tokens_batched", "stage"),
     "stage_vs_tokenizer_alone": ("stage", "tokenizer_alone"),
@@ -237,12 +250,14 @@ def ways_of(folder: Path, utterances: int, cache: Path) -> dict[str, Callable[[]
     stage(layout, cache)
     tables = [read_table(layout, "instructions", KEY, shard) for shard in shards_of(layout)]
     prompts = [text for table in tables for text in table["prompt"].to_pylist()]
+    keys = (f"{n:016x}" for n in count(1))  # new files each time, as a run's are
     ways: dict[str, Callable[[], Any]] = {
-        "assembly": lambda: assembly(layout, tokenizer),
-        "stage": lambda: stage(layout, cache),
+        "assembly": lambda: assembly(layout, tokenizer, next(keys), flush=True),
+        "assembly_unflushed": lambda: assembly(layout, tokenizer, next(keys), flush=False),
+        "stage": lambda: stage(layout, cache, next(keys)),
         "reading": lambda: reading(layout),
-        "storing": lambda: storing(layout, tables, flush=True),
-        "storing_unflushed": lambda: storing(layout, tables, flush=False),
+        "storing": lambda: storing(layout, tables, next(keys), flush=True),
+        "storing_unflushed": lambda: storing(layout, tables, next(keys), flush=False),
         "tokenizer_alone": lambda: tokenizer(prompts),
         "tokens_alone": lambda: encode_prompts(tokenizer, prompts),
     }

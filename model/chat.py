@@ -35,15 +35,18 @@ def chat_template(tokenizer: Any) -> Chat:
         return text
 
     framed = lru_cache(maxsize=64)(partial(_frame, whole))
-    last: Messages | None = None
+    start: Messages | None = None
+    frame: tuple[str, str] | None = None
+    again = False
 
     def chat(messages: Messages) -> str:
-        nonlocal last
+        nonlocal start, frame, again
         before, content = messages[:-1], messages[-1][1]
-        if before != last:  # a frame costs more than one prompt: it is looked for where the next has the same start
-            last = before
+        if before != start:  # a frame costs more than one prompt: it is looked for where the next has the same start
+            start, again = before, False
             return whole(messages)
-        frame = framed(before)
+        if not again:
+            frame, again = framed(before), True
         return whole(messages) if frame is None or content != content.strip() else content.join(frame)
 
     return chat

@@ -30,11 +30,12 @@ def plain_all(texts: Sequence[str], controls: Sequence[str] = ()) -> list[str]:
     pattern = _control_pattern(tuple(controls))
     for start in range(0, len(texts), _SHARED):
         some = texts[start : start + _SHARED]
-        printable = "".join(some).isprintable()
-        lines = [" ".join(text.split()) for text in some] if printable else [_one_line(text) for text in some]
-        whole = "\n".join(lines)  # what is in one of them is in this too
+        whole = "\n".join(["", *some, ""])  # what is in one of them is in this too
+        if not "".join(some).isprintable() or any(space in whole for space in ("  ", "\n ", " \n")):
+            some = [_one_line(text) for text in some]
+            whole = "\n".join(some)
         harmless = not pattern.search(whole) and not pattern.search(unicodedata.normalize("NFKC", whole))
-        found += lines if harmless else [plain(text, controls) for text in some]
+        found += some if harmless else [plain(text, controls) for text in some]
     return found
 
 

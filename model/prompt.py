@@ -112,7 +112,7 @@ class Writer:
 
     def write(self, lines: Lines, shown: Iterable[Shown]) -> Iterator[Prompt]:
         """A prompt each. CorpusError for a shot whose emotion is no label of its corpus."""
-        sound, start = self.preset == "sound", ""
+        body, start = _sound if self.preset == "sound" else _paper, ""
         system: Messages = ()
         known: tuple[str, Sequence[Utterance]] | None = None
         for corpus, first, at, description, shots in shown:
@@ -120,12 +120,13 @@ class Writer:
                 known = corpus, shots
                 system, start = self._start(corpus, shots)
             video = plain(description, self.controls) if description and self.preset != "paper" else ""
-            dialogue = (_sound if sound else _paper)(lines.shown(first, at + 1), video)
-            messages = (*system, ("user", start + dialogue))
-            if sound:
-                text = self.chat(messages) if self.chat else "\n".join(text for _, text in messages) + "\n"
-            else:
+            messages = (*system, ("user", start + body(lines.shown(first, at + 1), video)))
+            if self.preset != "sound":
                 text = messages[0][1]
+            elif self.chat:
+                text = self.chat(messages)
+            else:
+                text = "\n".join(text for _, text in messages) + "\n"
             yield Prompt(messages, text)
 
     def _start(self, corpus: str, shots: Sequence[Utterance]) -> tuple[Messages, str]:

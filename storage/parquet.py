@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model.errors import WorkspaceError
-from storage.tables import REPEATED, ROWS_PER_GROUP, SCHEMAS, Columns, from_arrow, to_arrow
+from storage.tables import REPEATED, ROWS_PER_GROUP, SCHEMAS, Columns, cells, from_arrow, to_arrow
 
 
 def write(path: Path, table: str, rows: Iterable[Any]) -> int:
@@ -60,7 +60,7 @@ def read_columns(path: Path, table: str, names: Sequence[str]) -> list[list[Any]
     with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         _check(path, table, file.schema_arrow)
         data = file.read(columns=list(names), use_threads=False)  # a shard is small: threads cost more than they save
-        return [data.column(name).to_pylist(maps_as_pydicts="strict") for name in names]
+        return [cells(data.column(name)) for name in names]
 
 
 @contextmanager

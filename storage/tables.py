@@ -100,8 +100,14 @@ def from_arrow(table: str, data: pa.Table) -> list[Any]:
     """The rows of an Arrow table as dataclasses, in their order."""
     row = ROWS[table]
     names = [field.name for field in fields(row)]
-    columns: Iterable[list[Any]] = (data.column(name).to_pylist(maps_as_pydicts="strict") for name in names)
+    columns: Iterable[list[Any]] = (cells(data.column(name)) for name in names)
     return [row(*map(_from_cell, values)) for values in zip(*columns, strict=True)]
+
+
+def cells(column: pa.ChunkedArray) -> list[Any]:
+    """A column's cells as Python values. Raises UnicodeDecodeError or KeyError where it is damaged."""
+    nested = pa.types.is_map(column.type)  # asking for dicts where there are none costs ten times as much
+    return list(column.to_pylist(maps_as_pydicts="strict") if nested else column.to_pylist())
 
 
 def _array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
