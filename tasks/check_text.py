@@ -11,8 +11,11 @@ from model.dialogue import SPLITS, Rejected, Utterance
 from model.emotions import labels
 from tasks.corpora.leaks import dialogues, normalise
 from tasks.corpora.published import PUBLISHED, Published
+from tasks.corpora.transcript import Repaired
 
 Level = Literal["error", "warning", "info"]
+NAMED = 5
+"""Repaired lines that are named; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,17 @@ def rejects(rows: Sequence[Utterance | Rejected], limit: float) -> Iterator[Find
         yield Finding("error", "too_many_rejects", "ingest", share)
     for row in refused:
         yield Finding("error", row.reason, row.utterance_id, row.detail)
+
+
+def repaired(utterances: Sequence[Utterance]) -> Iterator[Finding]:
+    """How many lines of a split had characters of another encoding, which ingest puts right; one finding a split."""
+    touched: dict[str, list[str]] = {}
+    for row in utterances:
+        if isinstance(row.text, Repaired) or isinstance(row.speaker, Repaired):
+            touched.setdefault(f"{row.corpus}/{row.split}", []).append(row.utterance_id)
+    for split, lines in touched.items():
+        listed = ", ".join(lines[:NAMED]) + (", …" if len(lines) > NAMED else "")
+        yield Finding("info", "repaired_text", split, f"characters of another encoding put right (lines: {len(lines)}): {listed}")
 
 
 def repeated(utterances: Sequence[Utterance]) -> Iterator[Finding]:
@@ -113,6 +127,7 @@ def all_of(rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, w
         shared_dialogues(utterances),
         published(utterances, corpus) if whole else (),
         balance(utterances, corpus),
+        repaired(utterances),
         repeated(utterances),
     )
     return [finding for group in groups for finding in group]

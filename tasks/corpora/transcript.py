@@ -23,6 +23,12 @@ _HIGH = "\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…�
 _MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{_HIGH}]{{1,3}}")
 
 
+class Repaired(str):
+    """Text that ``clean`` put right; equal to the same text that needed no repair. The check counts them."""
+
+    __slots__ = ()
+
+
 class BadRow(Exception):
     """A row that cannot be used; ``reason`` is the fixed word for ``rejects.reason``."""
 
@@ -75,12 +81,16 @@ def emotion(row: Row, column: str, corpus: str, utterance_id: str) -> str:
 
 
 def clean(text: str) -> str:
-    """``text`` with Windows-1252 accidents repaired, control characters removed and white space collapsed."""
-    text = _MOJIBAKE.sub(lambda found: _as_utf8(found[0]), text)
-    text = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), text)
-    if not text.isprintable():
-        text = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
-    return " ".join(text.split())
+    """``text`` with Windows-1252 accidents repaired, control characters removed and white space collapsed.
+
+    Where there was such an accident the result is a Repaired.
+    """
+    right = _MOJIBAKE.sub(lambda found: _as_utf8(found[0]), text)
+    right = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), right)
+    kind = str if right == text else Repaired
+    if not right.isprintable():
+        right = "".join(char for char in right if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
+    return kind(" ".join(right.split()))
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[Row]:
