@@ -48,7 +48,9 @@ def repaired(utterances: Sequence[Utterance]) -> Iterator[Finding]:
             touched.setdefault(f"{row.corpus}/{row.split}", []).append(row.utterance_id)
     for split, lines in touched.items():
         listed = ", ".join(lines[:NAMED]) + (", …" if len(lines) > NAMED else "")
-        yield Finding("info", "repaired_text", split, f"characters of another encoding put right (lines: {len(lines)}): {listed}")
+        yield Finding(
+            "info", "repaired_text", split, f"characters of another encoding put right (lines: {len(lines)}): {listed}"
+        )
 
 
 def repeated(utterances: Sequence[Utterance]) -> Iterator[Finding]:

@@ -111,7 +111,10 @@ def test_text_is_repaired_without_harm(dirty: str, tidy: str) -> None:
 
 
 def test_what_was_repaired_is_marked_and_is_still_the_same_text(tmp_path: Path) -> None:
-    rows = read(tmp_path / "t.csv", HEADER + "0,0,Ross,I\u0092m here,joy\n0,1,Ross,I’m  here\x00,joy\n0,2,Zo\u00c3\u00ab,Hm,joy\n")
+    rows = read(
+        tmp_path / "t.csv",
+        HEADER + "0,0,Ross,I\u0092m here,joy\n0,1,Ross,I’m  here\x00,joy\n0,2,Zo\u00c3\u00ab,Hm,joy\n",
+    )
     kept = [row for row in rows if isinstance(row, Utterance)]
     assert [(row.text, isinstance(row.text, Repaired)) for row in kept] == [
         ("I’m here", True),
