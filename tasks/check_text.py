@@ -87,9 +87,9 @@ def balance(utterances: Sequence[Utterance], corpus: str) -> Iterator[Finding]:
             yield Finding("warning", "absent_label", name, f"no line is {' or '.join(absent)}")
 
 
-def published(utterances: Sequence[Utterance], corpus: str) -> Iterator[Finding]:
-    """Where a whole corpus is not what its authors say; one finding a split and kind."""
-    for split, claim in PUBLISHED.get(corpus, {}).items():
+def published(utterances: Sequence[Utterance], corpus: str, edition: str | None = None) -> Iterator[Finding]:
+    """Where a whole corpus is not what its authors say of this ``edition``; one finding a split and kind."""
+    for split, claim in PUBLISHED.get(edition or corpus, {}).items():
         name = f"{corpus}/{split}"
         different = list(_differences(claim, *_counts(utterances, split)))
         for check, detail in different:
@@ -121,13 +121,18 @@ def _counts(utterances: Sequence[Utterance], split: str) -> tuple[int, set[str],
     return len(rows), {row.dialogue_id for row in rows}, Counter(row.emotion for row in rows)
 
 
-def all_of(rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, whole: bool) -> list[Finding]:
-    """Every finding of the text; the published counts only where the corpus is ``whole``, not a subset."""
+def all_of(
+    rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, whole: bool, edition: str | None = None
+) -> list[Finding]:
+    """Every finding of the text; the published counts only where the corpus is ``whole``, not a subset.
+
+    ``edition`` is the name that published.py has for the files, where it is not the corpus's.
+    """
     utterances = [row for row in rows if isinstance(row, Utterance)]
     groups = (
         rejects(rows, limit),
         shared_dialogues(utterances),
-        published(utterances, corpus) if whole else (),
+        published(utterances, corpus, edition) if whole else (),
         balance(utterances, corpus),
         repaired(utterances),
         repeated(utterances),

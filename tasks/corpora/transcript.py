@@ -56,11 +56,16 @@ def read_split(
             utterance_id = fault.utterance_id or f"{corpus}/{split}/row/{number}"
             detail = f"{path.name}, row {number}: {fault}"
             rejects.append(Rejected(utterance_id, "ingest", fault.reason, detail))
+    yield from in_order(kept)
+    yield from rejects
+
+
+def in_order(rows: Sequence[tuple[tuple[int, ...], Utterance]]) -> Iterator[Utterance]:
+    """The utterances of one split by their places, ``turn`` contiguous from 0 in each dialogue."""
     turns: dict[str, int] = {}
-    for _, utterance in sorted(kept, key=lambda pair: pair[0]):
+    for _, utterance in sorted(rows, key=lambda pair: pair[0]):
         turn = turns[utterance.dialogue_id] = turns.get(utterance.dialogue_id, -1) + 1
         yield replace(utterance, turn=turn)
-    yield from rejects
 
 
 def number(row: Row, column: str) -> int:

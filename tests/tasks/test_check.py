@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from video_clips import three_shots
 
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
+from tasks.corpora import emorynlp_json
 from tasks.ingest import IngestSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
@@ -125,6 +127,16 @@ def test_the_real_corpora() -> None:
         "weights": 1,
     }
     assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86, "weights": 1}
+
+
+def test_emorynlps_json_files_have_counts_of_their_own(tmp_path: Path) -> None:
+    spoken = {"utterance_id": "s01_e02_c03_u004", "speakers": ["Mara"], "transcript": "Hi.", "emotion": "Mad"}
+    for path in emorynlp_json.transcripts(tmp_path).values():
+        path.write_text(json.dumps({"episodes": [{"scenes": [{"utterances": [spoken]}]}]}))
+    found = check(settings(ingest={"corpus": "emorynlp", "folder": tmp_path}), tmp_path / "cache")
+    told = {item.id: item.detail for item in found if item.check == "published_utterances"}
+    assert told["emorynlp/train"] == "utterances 1, published 9934 (-9933)"
+    assert told["emorynlp/test"] == "utterances 1, published 1328 (-1327)"
 
 
 def test_training_lines_that_stand_in_another_corpus_s_test_split(tmp_path: Path) -> None:
