@@ -71,7 +71,7 @@ def seconds(times: str) -> tuple[float, float]:
 
 def _clock(parts: tuple[str | None, ...]) -> float:
     hours, minutes, whole, thousandths = (int(part or 0) for part in parts)
-    return ((hours * 60 + minutes) * 60 + whole) + thousandths / 1000
+    return (((hours * 60 + minutes) * 60 + whole) * 1000 + thousandths) / 1000
 
 
 def _blocks(text: str) -> Iterator[list[Line]]:

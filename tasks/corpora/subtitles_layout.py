@@ -11,7 +11,7 @@ from model.errors import CorpusError
 
 SUFFIXES = (".srt", ".vtt")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".ts")
-MAX_BYTES, MAX_NAME = 1 << 24, 100
+MAX_BYTES, MAX_NAME = 1 << 22, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def dialogues(folder: Path, videos: Path | None = None) -> list[Dialogue]:
 
     ``video`` is the file of the same name and split in ``videos``; None where there is none. Raises CorpusError where
     a split's folder is missing or has no subtitle file, a name is odd or stands twice, a dialogue has two videos, or a
-    file is no regular one, lies outside of ``folder`` or is larger than 16 MiB.
+    file is no regular one, lies outside of ``folder`` or is larger than 4 MiB.
     """
     found: list[Dialogue] = []
     for split in SPLITS:

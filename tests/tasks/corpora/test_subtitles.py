@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.dialogue import SPLITS, Rejected, Utterance
+from model.emotions import labels
 from tasks.corpora import subtitles
 
 ONE = "1\n00:00:01,000 --> 00:00:02,000\nAna: [joy] Hi.\n"
@@ -111,11 +112,11 @@ def test_utf_16_without_its_mark_is_refused(tmp_path: Path) -> None:
     assert all(isinstance(row, Rejected) for row in rows)
 
 
-@pytest.mark.parametrize("labels", ["meld", "emorynlp", "iemocap", "iemocap8"])
-def test_each_label_set(tmp_path: Path, labels: str) -> None:
-    (row, *_) = subtitles.read(write(tmp_path, a=ONE.replace("joy", "neutral")), labels)
+@pytest.mark.parametrize("name", ["meld", "emorynlp", "iemocap", "iemocap8"])
+def test_each_label_set(tmp_path: Path, name: str) -> None:
+    (row, *_) = subtitles.read(write(tmp_path, a=ONE.replace("joy", "neutral")), name)
     assert isinstance(row, Utterance)
-    assert row.corpus == f"subtitles-{labels}"
+    assert row.corpus == f"subtitles-{name}"
 
 
 @settings(max_examples=60, deadline=None)
@@ -128,3 +129,48 @@ def test_any_bytes_give_rows_and_never_nothing(data: bytes) -> None:
     assert all(row.utterance_id.count("/") == 3 for row in rows)
     turns = [row.turn for row in rows if isinstance(row, Utterance)]
     assert turns == list(range(len(turns)))
+
+
+SAID = st.lists(st.text("abcdé.!?'", min_size=1, max_size=6), min_size=1, max_size=8)
+CUES = st.lists(
+    st.tuples(
+        st.integers(0, 9_000_000),
+        st.integers(1, 9_000_000),
+        st.text("ABCÉ", min_size=1, max_size=8),
+        SAID,
+        st.sampled_from(labels("meld")),
+        st.sampled_from([" ", "\n"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def stamp(thousandths: int, comma: str) -> str:
+    minutes, rest = divmod(thousandths, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{comma}{rest % 1000:03}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(CUES, st.booleans())
+def test_a_written_file_is_read_as_it_was_meant(
+    found: list[tuple[int, int, str, list[str], str, str]], vtt: bool
+) -> None:
+    found = sorted(found)
+    text = "WEBVTT\n\n" if vtt else ""
+    for number, (start, length, name, said, label, gap) in enumerate(found, 1):
+        times = f"{stamp(start, '.' if vtt else ',')} --> {stamp(start + length, '.' if vtt else ',')}"
+        text += f"{number}\n{times}\n{name}: [{label}] {gap.join(said)}\n\n"
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), a=text)
+        (Path(folder) / "train" / "a.mov").write_text("")
+        rows = train(Path(folder), Path(folder))
+    assert [row for row in rows if isinstance(row, Rejected)] == []
+    assert [
+        (row.turn, row.start_s, row.end_s, row.speaker, row.text, row.emotion)
+        for row in rows
+        if isinstance(row, Utterance)
+    ] == [
+        (turn, start / 1000, (start + length) / 1000, name, " ".join(said), label)
+        for turn, (start, length, name, said, label, _) in enumerate(found)
+    ]

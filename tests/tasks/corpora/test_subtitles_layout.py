@@ -92,7 +92,7 @@ def test_bytes_are_bounded(folder: Path) -> None:
     assert read(path) == b"a" * 9
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with pytest.raises(CorpusError, match=r"b\.srt is larger than 16 MiB"):
+    with pytest.raises(CorpusError, match=r"b\.srt is larger than 4 MiB"):
         read(path)
     path.unlink()
     with pytest.raises(CorpusError, match=r"b\.srt cannot be read"):
