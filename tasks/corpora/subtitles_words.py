@@ -14,7 +14,7 @@ UNKNOWN = "Unknown"
 """The speaker where a cue names none."""
 MAX_TEXT, MAX_NAME, NAME_WORDS = 10_000, 100, 4
 
-_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>", re.IGNORECASE)
 _TAG = re.compile(
     r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt)(?:[ \t.=][^<>]*)?>|<(?:\d+:)?\d\d:\d\d\.\d{3}>|\{\\[^{}]*\}", re.IGNORECASE
 )

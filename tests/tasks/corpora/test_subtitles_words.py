@@ -31,6 +31,7 @@ def say(*lines: str, vtt: bool = False) -> Words:
         r"{\an8}Ana: [joy] The letter is here!{\i0}",
         "- Ana: [joy] The letter is here!",
         "<v Ana>[joy] The letter is here!",
+        "<V Ana>[joy] <I>The letter</I> is here!</V>",
         "[joy] <v.loud Ana>The <00:00:01.500><c.red>letter</c> is here!</v>",
     ],
 )
