@@ -64,12 +64,9 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     """``tokenizer(texts, add_special_tokens=False).input_ids``, without what else that call makes of each text."""
     from transformers import PreTrainedTokenizerFast
 
-    kind, fast = type(tokenizer), PreTrainedTokenizerFast
-    own = not isinstance(tokenizer, fast) or any(
-        getattr(kind, n) is not getattr(fast, n) for n in ("__call__", "_encode_plus")
-    )
-    if own:
-        ids: list[list[int]] = tokenizer(texts, add_special_tokens=False).input_ids
+    fast, kind = PreTrainedTokenizerFast, type(tokenizer)
+    if not issubclass(kind, fast) or (kind.__call__, kind._encode_plus) != (fast.__call__, fast._encode_plus):
+        ids: list[list[int]] = tokenizer(texts, add_special_tokens=False).input_ids  # it may have ways of its own
         return ids
     return [made.ids for made in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 

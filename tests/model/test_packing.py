@@ -133,3 +133,27 @@ def test_encode_puts_the_begin_token_first_where_the_tokenizer_does(tiny_model: 
     assert packing.encode(tokenizer, "Hi", ["joy"]).prompt == (begin, *plain.prompt)
     assert packing.encode(tokenizer, "<|im_start|>Hi", ["joy"]).prompt == (begin, *plain.prompt)
     assert packing.encode(tokenizer, "Hi", ["joy"]).answers == plain.answers
+
+
+TEXTS = ["Ross: Hi", "", "<|im_start|>user\né 👩‍👧<|im_end|>\n", "word " * 300, "\n\n  ", "<|im_"]
+
+
+@pytest.mark.parametrize("setup", ["plain", "cuts and pads", "splits", "own way"])
+def test_prompts_get_the_tokens_that_the_tokenizer_gives_each(tiny_model: Path, setup: str) -> None:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    class Own(PreTrainedTokenizerFast):  # type: ignore[misc]
+        def _encode_plus(self, text: Any, *args: Any, **kwargs: Any) -> Any:
+            upper = [one.upper() for one in text] if isinstance(text, list) else text.upper()
+            return super()._encode_plus(upper, *args, **kwargs)
+
+    load = Own if setup == "own way" else AutoTokenizer
+    tokenizer, same = load.from_pretrained(tiny_model), load.from_pretrained(tiny_model)
+    if setup == "cuts and pads":
+        tokenizer.backend_tokenizer.enable_truncation(4)
+        tokenizer.backend_tokenizer.enable_padding(length=9)
+    if setup == "splits":
+        tokenizer.split_special_tokens = same.split_special_tokens = True
+    wanted = [same(text, add_special_tokens=False).input_ids for text in TEXTS]
+    assert packing.encode_prompts(tokenizer, TEXTS) == wanted
+    assert packing.encode_prompts(tokenizer, []) == []
