@@ -27,14 +27,19 @@ class Finding:
     detail: str
 
 
-def rejects(rows: Sequence[Utterance | Rejected], limit: float) -> Iterator[Finding]:
-    """Every row that ingest refuses; ``limit`` is the share (0 to 1) over which the run stops."""
+def too_many(rows: Sequence[Utterance | Rejected], limit: float) -> Iterator[Finding]:
+    """Whether ingest refuses more than ``limit``, the share (0 to 1) over which the run stops."""
     refused = [row for row in rows if isinstance(row, Rejected)]
     if refused and len(refused) > limit * len(rows):
         share = f"{len(refused)} of {len(rows)} rows are refused, over ingest.max_rejects = {limit:g}: a run stops"
         yield Finding("error", "too_many_rejects", "ingest", share)
-    for row in refused:
-        yield Finding("error", row.reason, row.utterance_id, row.detail)
+
+
+def rejects(rows: Sequence[Utterance | Rejected]) -> Iterator[Finding]:
+    """Every row that ingest refuses."""
+    for row in rows:
+        if isinstance(row, Rejected):
+            yield Finding("error", row.reason, row.utterance_id, row.detail)
 
 
 def repeated(utterances: Sequence[Utterance]) -> Iterator[Finding]:
@@ -105,11 +110,11 @@ def _counts(utterances: Sequence[Utterance], split: str) -> tuple[int, set[str],
     return len(rows), {row.dialogue_id for row in rows}, Counter(row.emotion for row in rows)
 
 
-def all_of(rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, whole: bool) -> list[Finding]:
+def all_of(rows: Sequence[Utterance | Rejected], corpus: str, *, whole: bool) -> list[Finding]:
     """Every finding of the text; the published counts only where the corpus is ``whole``, not a subset."""
     utterances = [row for row in rows if isinstance(row, Utterance)]
     groups = (
-        rejects(rows, limit),
+        rejects(rows),
         shared_dialogues(utterances),
         published(utterances, corpus) if whole else (),
         balance(utterances, corpus),

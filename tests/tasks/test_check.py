@@ -13,7 +13,7 @@ from video_clips import three_shots
 
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
 

@@ -49,8 +49,8 @@ def test_the_datasets_library_reads_the_folder(tmp_path: Path, form: Form) -> No
 
 def test_what_is_said_of_a_file_is_so(tmp_path: Path) -> None:
     train, dev = export.export(finished(tmp_path), Form.MESSAGES, tmp_path / "out")
-    assert (train.rows, train.labels, train.rejected) == (6, {"joy": 4, "anger": 2}, 2)
-    assert (dev.rows, dev.labels, dev.rejected) == (3, {"joy": 2, "anger": 1}, 1)
+    assert (train.rows, train.labels, train.rejected) == (6, {("demo", "joy"): 4, ("demo", "anger"): 2}, 2)
+    assert (dev.rows, dev.labels, dev.rejected) == (3, {("demo", "joy"): 2, ("demo", "anger"): 1}, 1)
     written = (tmp_path / "out" / "train.parquet").read_bytes()
     assert (train.bytes, train.sha256) == (len(written), hashlib.sha256(written).hexdigest())
 

@@ -44,7 +44,7 @@ def test_labels_without_gold_lines_have_no_scores_but_a_place_in_the_confusion()
 
 
 def test_answers_that_name_no_label_are_the_last_column() -> None:
-    rows = [*metrics(), Metric("test", "tuned", "confusion", "joy", None, 2.0)]
+    rows = [*metrics(), Metric("demo", "test", "tuned", "confusion", "joy", None, 2.0)]
     assert Scores(rows, "demo").confusion("tuned") == (
         ["joy", "anger"],
         ["joy", "anger", NO_ANSWER],
@@ -53,9 +53,9 @@ def test_answers_that_name_no_label_are_the_last_column() -> None:
 
 
 def test_no_number_is_no_score() -> None:
-    scores = Scores([Metric("test", "tuned", "accuracy", None, None, math.nan)], "demo")
+    scores = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, math.nan)], "demo")
     assert scores.systems() == []
-    only = Scores([Metric("test", "tuned", "accuracy", None, None, 0.5)], None).systems()[0]
+    only = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, 0.5)], None).systems()[0]
     assert (only.n, only.low, only.weighted_f1) == (0, None, None)
 
 

@@ -16,7 +16,7 @@ LINES = [utterance(name) for name in TEST_IDS]
 
 
 def said(record: dict[str, Any], lines: list[Any] = LINES, steps: tuple[Any, ...] = (), scores: Scores = MANY) -> str:
-    return " ".join(notes(record, lines, steps, scores))
+    return " ".join(notes(record, lines, steps, [scores]))
 
 
 def stage(**settings: Any) -> dict[str, Any]:

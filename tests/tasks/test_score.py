@@ -43,7 +43,7 @@ def test_metrics_agree_with_scikit_learn_and_no_answer_is_wrong() -> None:
     gold = ["neutral"] * 6 + ["joy"] * 4 + ["fear"] * 2
     said = ["neutral", "neutral", "joy", None, "anger", "neutral", "joy", "joy", "neutral", None, "fear", "joy"]
     rows = {str(i): label for i, label in enumerate(gold)}
-    found = list(score.metrics("test", "tuned", rows, {str(i): label for i, label in enumerate(said)}, NAMES))
+    found = list(score.metrics("meld", "test", "tuned", rows, {str(i): label for i, label in enumerate(said)}))
     filled = [label or "none" for label in said]
     occurring = sorted(set(gold))
     assert value(found, "tuned", "support") == 12
@@ -60,7 +60,7 @@ def test_metrics_agree_with_scikit_learn_and_no_answer_is_wrong() -> None:
 
 def test_the_confusion_holds_every_utterance_once() -> None:
     rows = {str(i): label for i, label in enumerate(["joy", "joy", "fear"])}
-    found = list(score.metrics("test", "tuned", rows, {"0": "fear", "1": None, "2": "fear"}, NAMES))
+    found = list(score.metrics("meld", "test", "tuned", rows, {"0": "fear", "1": None, "2": "fear"}))
     cells = [row for row in found if row.metric == "confusion"]
     assert sum(row.value for row in cells) == 3
     assert value(found, "tuned", "confusion", "joy", "fear") == 1
