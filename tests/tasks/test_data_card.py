@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -114,3 +116,21 @@ def test_no_line_of_a_dialogue_is_in_the_card(tmp_path: Path) -> None:
 def test_text_only_is_said_plainly(tmp_path: Path) -> None:
     run = finished(tmp_path, instructions={"description": False})
     assert "Text only" in data_card.render(run, Form.TEXT, [])
+
+
+def test_several_corpora_are_all_cited_and_counted_apart(tmp_path: Path) -> None:
+    parts = [{"corpus": "meld", "folder": tmp_path}, {"corpus": "emorynlp", "folder": tmp_path}]
+    run = finished(tmp_path, instructions={"label_words": "unified"})
+    settings = IngestSettings.model_validate({"corpus": "joint", "parts": parts})
+    joint = replace(run, settings={**run.settings, "ingest": settings})
+    train = Part("train", "train.parquet", Counter({("meld", "happiness"): 5, ("emorynlp", "happiness"): 2}))
+    card = data_card.render(joint, Form.TEXT, [train])
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["license"] == ["gpl-3.0", "apache-2.0"]
+    assert "# Emotion instructions from the corpora meld and emorynlp\n" in card
+    assert "Poria" in card
+    assert "Zahiri" in card
+    tables = card.split("## Labels\n")[1].split("\n## ")[0]
+    assert [line for line in tables.splitlines() if line.startswith(("| meld", "| emorynlp", "| happiness"))] == [
+        *("| meld | train |", "| happiness | 5 |", "| emorynlp | train |", "| happiness | 2 |"),
+    ]

@@ -144,3 +144,12 @@ def test_an_export_that_ends_early_leaves_nothing(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(data_card, "render", stop)
     refused(finished(tmp_path), tmp_path / "out", KeyboardInterrupt, "^$")
+
+
+def test_unified_answers_are_counted_as_they_are_written(tmp_path: Path) -> None:
+    run = finished(tmp_path, instructions={"label_words": "unified"})
+    write_instructions(run, 1, [instruction("train", 0, 0, answer="happiness")])
+    refused(run, tmp_path / "out", WorkspaceError, "'demo/train/0/0' is no labelled line")  # shard 0 says joy
+    write_instructions(run, 0, [instruction("train", 1, 0, answer="anger")])
+    (part,) = export.export(run, Form.TEXT, tmp_path / "out", ["train"])
+    assert part.labels == {("demo", "happiness"): 1, ("demo", "anger"): 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from report_rows import metrics
@@ -35,6 +36,12 @@ def test_test_is_shown_before_dev_and_splits_are_not_mixed() -> None:
     assert scores.split == "test"
     assert scores.systems()[0].n == 8
     assert Scores(metrics(split="dev"), "demo").split == "dev"
+
+
+def test_the_scores_of_another_corpus_are_not_mixed_in() -> None:
+    both = [*metrics(n=8), *(replace(row, corpus="meld") for row in metrics(n=100))]
+    assert [Scores(both, corpus).systems()[0].n for corpus in ("demo", "meld")] == [8, 100]
+    assert Scores(both, "emorynlp").systems() == []
 
 
 def test_labels_without_gold_lines_have_no_scores_but_a_place_in_the_confusion() -> None:

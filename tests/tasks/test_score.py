@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,20 @@ def test_each_split_is_scored_apart() -> None:
 
 def test_without_predictions_there_is_nothing_to_score() -> None:
     assert run([line("train", 0, "joy")], []) == []
+
+
+def test_each_corpus_is_scored_apart_and_its_floors_know_it_alone() -> None:
+    def other(split: str, number: int, emotion: str) -> Utterance:
+        row = line(split, number, emotion)
+        return replace(row, utterance_id=row.utterance_id.replace("meld", "emorynlp"), corpus="emorynlp")
+
+    train = [*(line("train", n, "joy") for n in range(9)), *(other("train", n, "mad") for n in range(3))]
+    one, two = line("test", 0, "joy"), other("test", 0, "mad")
+    found = run([*train, one, two], [prediction(one, "joy"), prediction(two, "sad")])
+    assert {row.corpus for row in found} == {"meld", "emorynlp"}
+    for corpus, tuned in (("meld", 1.0), ("emorynlp", 0.0)):
+        own = [row for row in found if row.corpus == corpus]
+        assert value(own, "tuned", "accuracy") == tuned
+        assert value(own, "majority", "accuracy") == value(own, "tfidf_lr", "accuracy") == 1
+        assert {row.label for row in own if row.label} == {*labels(corpus)}
+        assert sum(row.value for row in own if (row.system, row.metric) == ("tuned", "confusion")) == 1
