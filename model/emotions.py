@@ -44,7 +44,9 @@ UNIFIED: dict[str, dict[str, str]] = {
 UNIFIED["demo"] = UNIFIED["meld"]
 UNIFIED["iemocap4"] = {label: UNIFIED["iemocap"][label] for label in ("happy", "sad", "neutral", "angry")}
 UNIFIED["iemocap8"] = {**UNIFIED["iemocap"], "surprised": "surprise", "fearful": "fear"}
-UNIFIED |= {f"table-{name}": names for name, names in UNIFIED.items()}  # a corpus of one's own, by its label set
+UNIFIED |= {  # a corpus of one's own, by its form and its label set
+    f"{form}-{name}": names for name, names in UNIFIED.items() for form in ("table", "subtitles")
+}
 
 LabelWords = Literal["own", "unified"]
 """How labels are written to a model: in the corpus's own words, or in the paper's, the same for every corpus."""

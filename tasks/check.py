@@ -16,7 +16,7 @@ from model.errors import CorpusError, DialogueError
 from tasks import check_leaks, check_text, check_videos, ingest
 from tasks.captions import DEMO
 from tasks.check_text import Finding
-from tasks.corpora import meld
+from tasks.corpora import emorynlp, meld
 from tasks.ingest_settings import IngestSettings
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Context, Progress, StageSettings, no_progress
@@ -86,7 +86,8 @@ def _corpus(settings: IngestSettings, frames: KeyframesSettings, cache: Path, pr
             found.append(Finding("error", "corpus", one.corpus, str(error)))
             continue
         rows += own
-        found += check_text.all_of(own, one.label_set(), whole=not one.dialogues)
+        edition = emorynlp.edition(_folder(one)) if one.corpus == "emorynlp" else None
+        found += check_text.all_of(own, one.label_set(), whole=not one.dialogues, edition=edition)
         found += _videos(own, one, frames, progress)
     lines = [row for row in rows if isinstance(row, Utterance)]
     if not any(item.check == "corpus" for item in found):
@@ -99,7 +100,11 @@ def _videos(
 ) -> Iterator[Finding]:
     if settings.videos is None or not frames.enabled:
         return
-    root, folder = settings.videos.expanduser(), (settings.folder or Path()).expanduser()
+    root = settings.videos.expanduser()
     lines = [row for row in rows if isinstance(row, Utterance)]
-    spoken = SPOKEN[settings.corpus](folder) if settings.corpus in SPOKEN else {}
+    spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
     yield from check_videos.all_of(lines, root, frames, spoken, whole=not settings.dialogues, progress=progress)
+
+
+def _folder(settings: IngestSettings) -> Path:
+    return (settings.folder or Path()).expanduser()

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, table
+from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, subtitles, subtitles_layout, table
 from tasks.corpora.leaks import VERSION as LEAKS_VERSION
 from tasks.corpora.leaks import settle
 from tasks.ingest_settings import IngestSettings
 from tasks.stage import Context, Progress, Rows, Stage
 
-TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts, "iemocap": iemocap_layout.transcripts}
+TRANSCRIPTS = {
+    **{"meld": meld.transcripts, "emorynlp": emorynlp.transcripts},
+    **{"iemocap": iemocap_layout.transcripts, "subtitles": subtitles_layout.transcripts},
+}
 READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 
 
@@ -52,8 +55,11 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         folder = _folder(settings)
         paths = TRANSCRIPTS[settings.corpus](folder)
         digests = {path.relative_to(folder).as_posix(): _sha256(path, "folder") for path in paths.values()}
-    if settings.corpus == "iemocap":  # three hundred files
+    if settings.corpus in ("iemocap", "subtitles"):  # hundreds of files
         digests = {"transcripts": hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()}
+    if settings.corpus == "subtitles" and settings.videos:  # which video a dialogue has stands in no transcript
+        named = [found.video for found in subtitles_layout.dialogues(_folder(settings), settings.videos.expanduser())]
+        return {**digests, "videos": hashlib.sha256(repr(named).encode()).hexdigest(), **rule}
     return {**digests, "videos": "yes" if settings.has_videos() else "no", **rule}
 
 
@@ -75,6 +81,8 @@ def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable
         raise CorpusError(f"ingest.videos: {videos} is not a folder; correct it, or leave it out for text only")
     if settings.corpus == "iemocap":
         return iemocap.read(_folder(settings), videos, settings.label_set())
+    if settings.corpus == "subtitles":
+        return subtitles.read(_folder(settings), settings.labels or "", videos)
     if settings.corpus == "table":
         columns = {str(ours): name for ours, name in settings.columns.items()}
         return table.read(_file(settings), settings.labels or "", videos, columns)

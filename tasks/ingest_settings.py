@@ -15,7 +15,7 @@ CHOICES = frozenset({"file", "labels", "columns", "parts"})
 """Settings that only some corpora have."""
 CHOICES_OF = {
     "table": CHOICES - {"parts"},
-    "iemocap": frozenset({"labels"}),
+    **dict.fromkeys(("iemocap", "subtitles"), frozenset({"labels"})),
     "joint": frozenset({"parts"}),
 }
 TOGETHER = frozenset({"seed", "shard_utterances", "max_rejects", "leaks", "parts"})
@@ -27,24 +27,25 @@ class IngestSettings(StageSettings):
 
     NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "file"})
 
-    corpus: Literal["demo", "meld", "emorynlp", "iemocap", "table", "joint"] = "demo"
+    corpus: Literal["demo", "meld", "emorynlp", "iemocap", "table", "subtitles", "joint"] = "demo"
     """The corpus. "demo" is drawn on the spot, "table" read from ``file``, "joint" made of ``parts``, the others read
     from ``folder``."""
 
     folder: Path | None = None
-    """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release). Moving them changes nothing;
-    other bytes in them make a new result."""
+    """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release, of subtitles the one that holds
+    train/, dev/ and test/). Moving them changes nothing; other bytes in them make a new result."""
 
     videos: Path | None = None
     """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test), or IEMOCAP's
-    (Session1 to Session5: the same as ``folder``), or the files that a table names; text only without it."""
+    (Session1 to Session5: the same as ``folder``), or the files that a table names, or those of the subtitles' names
+    (in train/, dev/ and test/; may be ``folder``); text only without it."""
 
     file: Path | None = None
     """The table of a corpus of one's own: CSV, TSV, JSONL or Parquet. Moving it changes nothing; other bytes do."""
 
     labels: Literal["meld", "emorynlp", "iemocap", "iemocap4", "iemocap8"] | None = None
-    """The label set that a table's emotions are from, or IEMOCAP's: "iemocap4" (excited counts as happy), "iemocap"
-    (six, if not set) or "iemocap8". A line with another label is rejected."""
+    """The label set that a table's or subtitles' emotions are from, or IEMOCAP's: "iemocap4" (excited counts as
+    happy), "iemocap" (six, if not set) or "iemocap8". A line with another label is rejected."""
 
     columns: dict[Column, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     """The table's own name of a column, where it is another than ours: ``{text = "Utterance"}``."""
@@ -80,8 +81,8 @@ class IngestSettings(StageSettings):
 
     def label_set(self) -> str:
         """The name that the utterances' ``corpus`` and ids have, which says what labels there are."""
-        if self.corpus == "table":
-            return f"table-{self.labels}"
+        if self.corpus in ("table", "subtitles"):
+            return f"{self.corpus}-{self.labels}"
         return self.labels or self.corpus
 
     def key_fields(self) -> dict[str, Any]:
@@ -151,4 +152,6 @@ class IngestSettings(StageSettings):
             raise ValueError(f'corpus "{self.corpus}" needs folder: where its transcripts lie')
         if self.corpus == "emorynlp" and self.videos:
             raise ValueError('corpus "emorynlp" has no videos: leave out videos')
+        if self.corpus == "subtitles" and self.labels is None:
+            raise ValueError('corpus "subtitles" needs labels: "meld", "emorynlp" or "iemocap"')
         return self

@@ -140,7 +140,9 @@ def test_the_report_has_a_block_for_each(home: Path) -> None:
 
 
 def test_the_export_holds_both_with_their_own_labels(home: Path) -> None:
-    dialoguellm(home / "home", "export", "both", "--format", "text", "-w", str(home / "workspace"), "--out", str(home / "out"))
+    dialoguellm(
+        home / "home", "export", "both", "--format", "text", "-w", str(home / "workspace"), "--out", str(home / "out")
+    )
     card = (home / "out" / "README.md").read_text()
     assert "| table-meld | train | validation |" in card
     assert card.count("| happiness | 5 | 2 |") == 1

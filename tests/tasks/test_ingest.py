@@ -119,6 +119,38 @@ def test_a_table(tmp_path: Path) -> None:
         ingest.identity(settings.model_copy(update={"file": tmp_path / "none.tsv"}))
 
 
+def write_subtitles(folder: Path, text: str = "Hi.") -> Path:
+    for split in ("train", "dev", "test"):
+        (folder / split).mkdir(parents=True)
+        (folder / split / "a.srt").write_text(f"1\n00:00:01,000 --> 00:00:02,000\nAna: [joy] {text}\n")
+    return folder
+
+
+def test_subtitles(tmp_path: Path) -> None:
+    settings = IngestSettings(corpus="subtitles", folder=write_subtitles(tmp_path / "talks"), labels="meld")
+    assert [row.utterance_id for row in run(settings, tmp_path)] == [
+        f"subtitles-meld/{split}/a/1" for split in ("train", "dev", "test")
+    ]
+    assert not settings.has_videos()
+    assert {"file", "columns"}.isdisjoint(settings.key_fields())
+    moved = settings.model_copy(update={"folder": write_subtitles(tmp_path / "moved")})
+    other = settings.model_copy(update={"folder": write_subtitles(tmp_path / "other", "Ho.")})
+    assert ingest.identity(moved) == ingest.identity(settings) != ingest.identity(other)
+
+
+def test_a_video_of_another_name_is_another_identity(tmp_path: Path) -> None:
+    folder = write_subtitles(tmp_path / "talks")
+    settings = IngestSettings(corpus="subtitles", folder=folder, videos=folder, labels="meld")
+    seen = [ingest.identity(settings)]
+    for name in ("train/a.mp4", "dev/a.mkv"):
+        (folder / name).write_text("")
+        seen.append(ingest.identity(settings))
+    assert len({found["videos"] for found in seen}) == 3
+    assert [row.video for row in run(settings, tmp_path)] == ["train/a.mp4", "dev/a.mkv", None]
+    with pytest.raises(CorpusError, match=r"ingest\.videos: .*none"):
+        ingest.identity(settings.model_copy(update={"videos": tmp_path / "none"}))
+
+
 def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"ingest\.folder: .*train_sent_emo\.csv cannot be read"):
         ingest.identity(IngestSettings(corpus="meld", folder=tmp_path / "none"))
