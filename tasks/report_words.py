@@ -95,8 +95,8 @@ def _leak_note(about: Mapping[str, Any], rejects: Sequence[Rejected]) -> Iterato
     ingest = settings_of(about, "ingest")
     dropped = Counter(corpus_of(row.utterance_id) for row in rejects if (row.stage, row.reason) == ("ingest", LEAK))
     if dropped:
-        parts = [f"{count:,} of {corpus}" for corpus, count in sorted(dropped.items())]
-        yield f"Left out of training, as they stand in a test split: {' and '.join(parts)} train and dev lines."
+        parts = ", ".join(f"{count:,} of {corpus}" for corpus, count in sorted(dropped.items()))
+        yield f"Train and dev lines that stand in a test split were left out: {parts}."
     elif ingest.get("parts") and ingest.get("leaks") == "keep":
         yield "Train and dev lines that stand in a test split were kept: the scores may measure memory."
 

@@ -136,7 +136,7 @@ def test_the_report_has_a_block_for_each(home: Path) -> None:
     page = Path(dialoguellm(home / "home", "report", "both", "-w", str(home / "workspace")).strip()).read_text()
     for corpus in ("table-meld", "table-emorynlp"):
         assert page.count(f'<h3 class="corpus">{corpus}</h3>') == 3
-    assert "1 of table-emorynlp and 1 of table-meld train and dev lines." in page
+    assert "were left out: 1 of table-emorynlp, 1 of table-meld." in page
 
 
 def test_the_export_holds_both_with_their_own_labels(home: Path) -> None:

@@ -1,5 +1,6 @@
 -- What did a prediction come from?  Grain: one row per run, utterance and system.
--- Columns: the prediction and its corpus; the keys of the adapter, instruction, caption and keyframes it rests on; what they hold.
+-- Columns: the prediction and its corpus; the keys of the adapter, instruction, caption and keyframes it rests on;
+-- what they hold.
 CREATE OR REPLACE VIEW lineage AS
 WITH keys AS (
     SELECT run_id,

@@ -1,5 +1,5 @@
 -- How good is each run?  Grain: one row per run, corpus, split and system.
--- Columns: run_id, corpus, split, system, utterances, accuracy, weighted_f1, macro_f1, unparsed (shares in 0..1, counts)
+-- Columns: run_id, corpus, split, system, utterances, accuracy, weighted_f1, macro_f1, unparsed (shares: 0..1)
 CREATE OR REPLACE VIEW scores AS
 SELECT run_id,
        corpus,

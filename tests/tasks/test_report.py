@@ -268,7 +268,7 @@ def test_of_several_corpora_each_has_its_block() -> None:
     assert "6 meld test lines" in found.text
     assert "2 of 8 meld test lines have no score." in found.text
     assert "No video of meld was given: the model reads their text alone." in found.text
-    assert "as they stand in a test split: 3 of meld train and dev lines." in found.text
+    assert "stand in a test split were left out: 3 of meld." in found.text
     assert found.text.count("✓ Right") == found.text.count("✗ Wrong") - 4 == 2
     names = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
     assert len(names) == len(set(names))

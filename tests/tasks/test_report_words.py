@@ -86,7 +86,7 @@ def test_leaks_that_were_left_out_or_kept_are_said() -> None:
     rejects = [Rejected(f"{corpus}/train/0/{n}", "ingest", "leak", "x") for corpus in ("b", "a") for n in range(2)]
     rejects += [Rejected("a/train/9/0", "ingest", "empty_text", "x"), Rejected("c/train/9/0", "captions", "leak", "x")]
     (note,) = notes(about(), LINES, (), [MANY], rejects)
-    assert note == "Left out of training, as they stand in a test split: 2 of a and 2 of b train and dev lines."
+    assert note == "Train and dev lines that stand in a test split were left out: 2 of a, 2 of b."
     parts = [{"corpus": "meld", "dialogues": {"train": 3}}, {"corpus": "emorynlp", "dialogues": {}}]
     kept = said(about(ingest=stage(parts=parts, leaks="keep")))
     assert "were kept: the scores may measure memory" in kept
