@@ -15,6 +15,7 @@ from video_clips import black, moving, three_shots, write_clip
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
 from tasks.corpora import emorynlp_json
+from tasks.corpora.leaks import SAME
 from tasks.ingest_settings import IngestSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
@@ -203,8 +204,8 @@ def test_leaks_within_a_joint_corpus_are_told_by_pair(tmp_path: Path) -> None:
         found = [item for item in check(values, tmp_path / "cache") if item.check == "leak"]
         return [(item.level, item.id, item.detail) for item in found]
 
-    first = "1 of 2 lines say what 1 of 3 lines of table-emorynlp/test say, after the same line; left out"
-    second = "1 of 2 lines say what 1 of 2 lines of meld/test say, after the same line; left out"
+    first = f"1 of 2 lines say what 1 of 3 lines of table-emorynlp/test say, {SAME}; left out"
+    second = f"1 of 2 lines say what 1 of 2 lines of meld/test say, {SAME}; left out"
     assert told("drop") == [
         ("info", "meld/train", first),
         ("info", "meld/train/0/2", "stands in table-emorynlp/test/a/1"),
