@@ -101,7 +101,7 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
     if not utterances:
         return
     captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
-    tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
+    tokenizer = load_tokenizer(weights.resolve(settings.model, context.cache, progress=context.progress))
     fitter = Fitter(
         *(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix),
         best_shot_last=settings.shots_by == "nearest",
@@ -169,7 +169,8 @@ def _caption_key(caption: Caption) -> str:
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model's folder. Raises WeightsError where it cannot be loaded."""
     from transformers import AutoTokenizer
 
     try:

@@ -154,7 +154,7 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
     rejects: list[Rejected] = []
     for row in results:
         (rejects if isinstance(row, Rejected) else utterances).append(row)
-    groups = _cut(utterances, size)
+    groups = cut(utterances, size)
     if not groups:
         first = f", the first {rejects[0].utterance_id}: {rejects[0].detail}" if rejects else ""
         raise CorpusError(f"the corpus has no usable line; {len(rejects)} were rejected{first}")
@@ -179,7 +179,7 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
     return manifest
 
 
-def _cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
+def cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
     """Shards of at most ``size`` utterances where dialogues allow it; order of splits and dialogues is kept."""
     dialogues: dict[tuple[str, str], list[Utterance]] = {}
     for row in utterances:

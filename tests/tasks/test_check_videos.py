@@ -36,6 +36,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "train" / "text.mp4").write_text("#EXTM3U\nfile:///etc/passwd\n")
     write_clip(root / "train" / "long.mp4", moving(black(64, 64), 70), rate=1)
     write_clip(root / "train" / "short.mp4", moving(scene(1, 64, 64), 6))
+    write_clip(root / "train" / "picture.mp4", moving(scene(1, 64, 64), 1))
     return root
 
 
@@ -47,6 +48,7 @@ def test_good_files_say_nothing(clips: Path) -> None:
 def test_every_bad_file_is_an_error_of_its_own_kind(clips: Path) -> None:
     names = ["train/gone.mp4", "train/sound.mp4", "train/text.mp4", "../x.mp4", "train/good.mp4", None]
     assert {(item.level, item.check, item.id) for item in look(clips, *names)} == {
+        ("error", "too_many_rejects", "keyframes"),
         ("error", "missing_video", "train/gone.mp4"),
         ("error", "no_video_stream", "train/sound.mp4"),
         ("error", "not_a_video", "train/text.mp4"),
@@ -62,7 +64,8 @@ def test_every_bad_file_is_an_error_of_its_own_kind(clips: Path) -> None:
         ("train/long.mp4", 69.0, [("warning", "over_long")]),
         ("train/long.mp4", 2.0, [("warning", "over_long")]),
         ("train/good.mp4", 0.5, [("info", "length_differs")]),
-        ("train/good.mp4", 20.0, [("info", "length_differs")]),
+        ("train/good.mp4", 20.0, [("warning", "too_short")]),
+        ("train/picture.mp4", None, [("warning", "too_short")]),
         ("train/short.mp4", 0.006, []),
     ],
 )
@@ -72,6 +75,9 @@ def test_lengths(clips: Path, video: str, spoken: float | None, expected: list[t
 
 def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
     assert look(clips, "train/long.mp4", "train/long.mp4", spoken=2.0) == []
+    assert look(clips, "train/long.mp4", "train/long.mp4") == []
+    part = replace(line(0, "train/long.mp4"), start_s=3.0, end_s=5.0)
+    assert list(check_videos.all_of([part], clips, ONE, {}, whole=False)) == []
 
 
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
@@ -81,16 +87,37 @@ def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) ->
 
 
 def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
-    assert look(clips, "train/good.mp4", "nowhere/a.mp4", whole=True)[1:] == [
-        Finding("info", "extra_files", "train", "4 files that no line names: long.mp4, short.mp4, sound.mp4, text.mp4")
+    assert look(clips, "train/good.mp4", "nowhere/a.mp4", whole=True)[2:] == [
+        Finding(
+            "info",
+            "extra_files",
+            "train",
+            "5 files that no line names: long.mp4, picture.mp4, short.mp4, sound.mp4, text.mp4",
+        )
     ]
     assert look(clips, "train/good.mp4") == []
 
 
 def test_bad_times_are_an_error(clips: Path) -> None:
     row = replace(line(0, "train/good.mp4"), start_s=3.0, end_s=1.0)
-    (found,) = check_videos.all_of([row], clips, ONE, {}, whole=False)
+    found, _too_many = check_videos.all_of([row], clips, ONE, {}, whole=False)
     assert (found.level, found.check, found.id) == ("error", "bad_times", row.utterance_id)
+
+
+def test_a_line_that_begins_after_the_end_is_an_error(clips: Path) -> None:
+    rows = [replace(line(n, "train/long.mp4"), start_s=s, end_s=s + 5.0) for n, s in enumerate((0.0, 60.0, 70.0))]
+    found, _too_many = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
+    assert "70.0 s long, the line begins at 70.0 s" in found.detail
+
+
+def test_lines_that_are_lost_count_against_the_limit(clips: Path) -> None:
+    rows = [line(number, "train/good.mp4" if number else "train/gone.mp4") for number in range(4)]
+    settings = ONE.model_copy(update={"max_rejects": 0.25})
+    assert [item.check for item in check_videos.all_of(rows, clips, settings, {}, whole=False)] == ["missing_video"]
+    *_, last = check_videos.all_of(rows[:3], clips, settings, {}, whole=False)
+    assert (last.level, last.check, last.id) == ("error", "too_many_rejects", "keyframes")
+    assert last.detail == "1 of 3 lines have no usable video, over keyframes.max_rejects = 0.25: a run stops"
 
 
 def test_progress_counts_files(clips: Path) -> None:

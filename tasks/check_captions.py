@@ -1,0 +1,40 @@
+"""Whether captions give the answer away: how many of those that a workspace already holds name an emotion.
+
+Captions of train and dev alone are read; what the test split's say is evaluation's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.dialogue import SPLITS, Caption, Utterance
+from model.emotions import parse
+from storage import ledger
+from storage.shards import read_rows
+from tasks.check_text import Finding
+from tasks.plan import Run
+
+
+def all_of(run: Run) -> Iterator[Finding]:
+    """One finding a split of train and dev, of the shards that are done under this configuration's own key."""
+    key, ingest = run.keys.get("captions"), run.keys.get("ingest")
+    if key is None or ingest is None:
+        return
+    found: dict[str, list[tuple[Utterance, Caption]]] = {}
+    for item in run.shards() or []:
+        split, shard = item["split"], item["shard"]
+        if split == "test" or ledger.shard_state(run.layout, "captions", key, shard)[0] != "done":
+            continue
+        lines = {row.utterance_id: row for row in read_rows(run.layout, "utterances", ingest, shard)}
+        captions = read_rows(run.layout, "captions", key, shard)
+        found.setdefault(split, []).extend((lines[row.utterance_id], row) for row in captions)
+    for split in SPLITS:
+        if pairs := found.get(split):
+            yield _of_split(split, pairs)
+
+
+def _of_split(split: str, pairs: list[tuple[Utterance, Caption]]) -> Finding:
+    names = sum(bool(caption.emotion_words) for _, caption in pairs)
+    gold = sum(any(parse(word, line.corpus) == line.emotion for word in said.emotion_words) for line, said in pairs)
+    detail = f"{len(pairs)} captions: {names / len(pairs):.1%} name an emotion, {gold / len(pairs):.1%} the line's own"
+    return Finding("info", "captions", f"{pairs[0][0].corpus}/{split}", detail)
