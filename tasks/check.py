@@ -18,7 +18,7 @@ from model.vlm import DEMO_FOLDER
 from tasks import captions, check_captions, check_disk, check_prompts, check_text, check_videos, ingest
 from tasks.captions import DEMO, CaptionsSettings
 from tasks.check_text import Finding
-from tasks.corpora import demo, meld
+from tasks.corpora import demo, emorynlp, meld
 from tasks.corpora.leaks import leaks
 from tasks.ingest import IngestSettings
 from tasks.instructions import InstructionsSettings
@@ -156,11 +156,12 @@ def _corpus(
         return [], [Finding("info", "demo", "demo", "the demo is this program's own: ingest draws it first")]
     whole = not settings.dialogues
     lines = [row for row in rows if isinstance(row, Utterance)]
-    found = check_text.all_of(rows, settings.label_set(), settings.max_rejects, whole=whole)
+    edition = emorynlp.edition(_folder(settings)) if settings.corpus == "emorynlp" else None
+    found = check_text.all_of(rows, settings.label_set(), settings.max_rejects, whole=whole, edition=edition)
     root = _videos(settings, cache)
     if root is None or not frames.enabled or not videos:
         return lines, found
-    spoken = SPOKEN[settings.corpus]((settings.folder or Path()).expanduser()) if settings.corpus in SPOKEN else {}
+    spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
     return lines, [*found, *check_videos.all_of(lines, root, frames, spoken, whole=whole, progress=progress)]
 
 
@@ -175,6 +176,10 @@ def _rows(settings: IngestSettings, cache: Path) -> list[Utterance | Rejected] |
 def _videos(settings: IngestSettings, cache: Path) -> Path | None:
     identity = ingest.identity(settings) if settings.corpus == "demo" else {}
     return ingest.videos_root(settings, cache, identity)
+
+
+def _folder(settings: IngestSettings) -> Path:
+    return (settings.folder or Path()).expanduser()
 
 
 def _lines_of_demo(settings: IngestSettings) -> int:

@@ -64,10 +64,14 @@ def all_of(
 
 
 def _pool(utterances: Sequence[Utterance], size: int, settings: InstructionsSettings) -> list[Utterance]:
-    """The train lines that the stage would be handed: those of the same shards."""
-    train = [group for group in cut(list(utterances), size) if group[0].split == "train"]
-    chosen = few_shot.shards_of_pool([len(group) for group in train], settings.seed, settings.shots_pool)
-    return [row for place in chosen for row in train[place]]
+    """The train lines that the stage would be handed, of each corpus: those of the same shards."""
+    found: list[Utterance] = []
+    for corpus in dict.fromkeys(line.corpus for line in utterances):
+        own = [line for line in utterances if (line.corpus, line.split) == (corpus, "train")]
+        train = cut(own, size)
+        chosen = few_shot.shards_of_pool([len(group) for group in train], settings.seed, settings.shots_pool)
+        found += [row for place in chosen for row in train[place]]
+    return found
 
 
 def _by_split(

@@ -6,7 +6,6 @@ found by keyframes.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from model.dialogue import Utterance
 from model.errors import VideoError
 from tasks.check_text import Finding
+from tasks.corpora.subtitles_layout import SUFFIXES
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Progress, no_progress
 from tasks.video.outcome import Length, Stretch
@@ -54,15 +54,14 @@ def all_of(
     files = by_file(utterances)
     found = _lengths(list(files), root, settings, progress)
     for name, length in found.items():
-        late = _after_the_end(files[name], length)
-        lost += len(files[name]) if isinstance(length, VideoError) else len(late)
-        yield from _of_file(name, length, _seconds(files[name], spoken))
-        for line in late:
-            detail = f"{name} is {length:.1f} s long, the line begins at {files[name][line][0]:.1f} s; correct start_s"
-            yield Finding("error", "outside_video", line, detail)
+        (first, stretch), *more = files[name].items()
+        parts = more or stretch[1] is not None
+        told = list(_of_stretches(name, length, files[name]) if parts else _of_file(name, length, spoken.get(first)))
+        lost += len(files[name]) if isinstance(length, VideoError) else sum(item.level == "error" for item in told)
+        yield from told
     if lost > settings.max_rejects * len(utterances):
-        told = f"{lost} of {len(utterances)} lines have no usable video, over keyframes.max_rejects = "
-        yield Finding("error", "too_many_rejects", "keyframes", f"{told}{settings.max_rejects:g}: a run stops")
+        share = f"{lost} of {len(utterances)} lines have no usable video, over keyframes.max_rejects = "
+        yield Finding("error", "too_many_rejects", "keyframes", f"{share}{settings.max_rejects:g}: a run stops")
     if whole:
         yield from _nobodys(root, files)
 
@@ -80,45 +79,41 @@ def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, prog
     return found
 
 
-def _seconds(stretches: Mapping[str, Stretch], spoken: Mapping[str, float]) -> float | None:
-    """How long a file of one line should be; None where that is not known, infinity where it holds more than that."""
-    if len(stretches) > 1 or any(stretch != (0.0, None) for stretch in stretches.values()):
-        return math.inf
-    return spoken.get(next(iter(stretches)))
+def _of_stretches(name: str, length: Length, stretches: Mapping[str, Stretch]) -> Iterator[Finding]:
+    """A file of many lines: how long it is says nothing, but lines may lie behind its end."""
+    if not isinstance(length, float):
+        yield from _of_file(name, length, None)
+        return
+    for line, (start, _) in stretches.items():
+        if start >= length:
+            detail = f"it starts at {start:g} s, and {name} ends at {length:.1f} s: is that its video?"
+            yield Finding("error", "outside_video", line, detail)
 
 
-def _of_file(name: str, length: Length, line: float | None) -> Iterator[Finding]:
-    """``line`` is what ``_seconds`` says."""
+def _of_file(name: str, length: Length, spoken: float | None) -> Iterator[Finding]:
+    """A clip of one line, which lasts ``spoken`` seconds by the transcript, where that says so."""
     if isinstance(length, VideoError):
         yield Finding("error", length.reason, name, str(length))
     elif length is None:
         yield Finding("info", "length_unknown", name, "its container does not say how long it is")
     elif length < PICTURE_S:
         yield Finding("warning", "too_short", name, f"{length:.2f} s: hardly more than one picture; cut it again")
-    elif line is None or line == math.inf:
-        if length > LONG_S and line is None:
-            yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
-    else:
-        yield from _against_line(name, length, line)
+    elif spoken is not None:
+        yield from _against_line(name, length, spoken)
+    elif length > LONG_S:
+        yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
 
 
-def _against_line(name: str, length: float, line: float) -> Iterator[Finding]:
-    told = f"{length:.1f} s for a line of {line:.1f} s"
-    if length > max(LONG_TIMES * line, SHORT_S):
+def _against_line(name: str, length: float, spoken: float) -> Iterator[Finding]:
+    told = f"{length:.1f} s for a line of {spoken:.1f} s"
+    if length > max(LONG_TIMES * spoken, SHORT_S):
         yield Finding("warning", "over_long", name, f"{told}: it shows other scenes too; cut it")
     elif length > LONG_S:
         yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
-    elif length < SHORT_TIMES * line:
+    elif length < SHORT_TIMES * spoken:
         yield Finding("warning", "too_short", name, f"{told}: part of it is missing; cut it again")
-    elif length - line > max(1.0, line / 2):
-        yield Finding("info", "length_differs", name, f"{length:.1f} s, {line:.1f} s by the transcript")
-
-
-def _after_the_end(stretches: Mapping[str, Stretch], length: Length) -> list[str]:
-    """The lines that begin where the file has ended."""
-    if length is None or isinstance(length, VideoError):
-        return []
-    return [line for line, (start, _) in stretches.items() if start and start >= length]
+    elif length - spoken > max(1.0, spoken / 2):
+        yield Finding("info", "length_differs", name, f"{length:.1f} s, {spoken:.1f} s by the transcript")
 
 
 def _nobodys(root: Path, files: Mapping[str, object]) -> Iterator[Finding]:
@@ -127,10 +122,14 @@ def _nobodys(root: Path, files: Mapping[str, object]) -> Iterator[Finding]:
     for folder in sorted({PurePosixPath(name).parent for name in named}):
         try:
             with os.scandir(root / folder) as entries:
-                there = sorted(entry.name for entry in entries if not entry.is_dir())
+                there = sorted(entry.name for entry in entries if not (entry.is_dir() or _is_subtitles(entry.name)))
         except OSError:  # its files are told as missing
             continue
         extra = [name for name in there if str(folder / name) not in named]
         if extra:
             listed = ", ".join(extra[:NAMED]) + (", …" if len(extra) > NAMED else "")
             yield Finding("info", "extra_files", str(folder), f"{len(extra)} files that no line names: {listed}")
+
+
+def _is_subtitles(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)

@@ -80,6 +80,18 @@ def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
     assert list(check_videos.all_of([part], clips, ONE, {}, whole=False)) == []
 
 
+def test_a_long_file_is_no_fault_where_lines_are_stretches_of_it(clips: Path) -> None:
+    rows = [replace(line(n, "train/long.mp4"), start_s=start, end_s=start + 2) for n, start in enumerate((3.0, 69, 70))]
+    assert list(check_videos.all_of(rows[:1], clips, ONE, {}, whole=False)) == []
+    found, too_many = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
+    assert too_many.detail.startswith("1 of 3 lines have no usable video")
+    assert found.detail == "it starts at 70 s, and train/long.mp4 ends at 70.0 s: is that its video?"
+    gone = [replace(row, video="train/gone.mp4") for row in rows]
+    lost, too_many = check_videos.all_of(gone, clips, ONE, {}, whole=False)
+    assert (lost.check, too_many.detail[:7]) == ("missing_video", "3 of 3 ")
+
+
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
     rows = [line(0, "train/good.mp4"), line(1, "train/good.mp4")]
     found = list(check_videos.all_of(rows, clips, ONE, {rows[0].utterance_id: 3.0}, whole=False))
@@ -96,19 +108,16 @@ def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
         )
     ]
     assert look(clips, "train/good.mp4") == []
+    for name in ("good.srt", "good.VTT"):
+        (clips / "train" / name).write_text("beside the videos")
+    assert len(look(clips, "train/good.mp4", whole=True)) == 1
+    assert "5 files" in look(clips, "train/good.mp4", whole=True)[0].detail
 
 
 def test_bad_times_are_an_error(clips: Path) -> None:
     row = replace(line(0, "train/good.mp4"), start_s=3.0, end_s=1.0)
     found, _too_many = check_videos.all_of([row], clips, ONE, {}, whole=False)
     assert (found.level, found.check, found.id) == ("error", "bad_times", row.utterance_id)
-
-
-def test_a_line_that_begins_after_the_end_is_an_error(clips: Path) -> None:
-    rows = [replace(line(n, "train/long.mp4"), start_s=s, end_s=s + 5.0) for n, s in enumerate((0.0, 60.0, 70.0))]
-    found, _too_many = check_videos.all_of(rows, clips, ONE, {}, whole=False)
-    assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
-    assert "70.0 s long, the line begins at 70.0 s" in found.detail
 
 
 def test_lines_that_are_lost_count_against_the_limit(clips: Path) -> None:
