@@ -12,7 +12,7 @@ from flows.output import Format, counted, emit, reader
 from flows.run_commands import Config, Overrides, Workspace
 
 if TYPE_CHECKING:
-    from tasks.ingest import IngestSettings
+    from tasks.ingest_settings import IngestSettings
 
 FAULTY = 3
 COLOURS = {"error": "bold red", "warning": "yellow", "info": "dim"}

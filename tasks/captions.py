@@ -165,6 +165,7 @@ STAGE = Stage(
     row=Caption,
     settings=CaptionsSettings,
     run=run,
+    videos=True,
     identity=identity,
     gpu=True,
 )

@@ -15,12 +15,11 @@ from model import weights
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from model.vlm import DEMO_FOLDER
-from tasks import captions, check_captions, check_disk, check_prompts, check_text, check_videos, ingest
+from tasks import captions, check_captions, check_disk, check_leaks, check_prompts, check_text, check_videos, ingest
 from tasks.captions import DEMO, CaptionsSettings
 from tasks.check_text import Finding
 from tasks.corpora import demo, emorynlp, meld
-from tasks.corpora.leaks import leaks
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.instructions import InstructionsSettings
 from tasks.keyframes import KeyframesSettings
 from tasks.plan import Run, plan_stage
@@ -63,7 +62,7 @@ def check(
     if run and not quick:
         found += check_captions.all_of(run)
     for other in others:
-        found += _leaks(corpus, other, cache)
+        found += check_leaks.against(corpus, other, cache)
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -83,31 +82,6 @@ def _to_do(run: Run | None, stages: Collection[str], stage: str) -> float:
         return 0.0
     plan = plan_stage(run, BY_NAME[stage])
     return 1.0 if plan.total is None else len(plan.pending) / max(plan.total, 1)
-
-
-def _leaks(corpus: IngestSettings, other: IngestSettings, cache: Path) -> list[Finding]:
-    """Training lines that stand in the other corpus's test split: told as one warning, each of them as info."""
-    if "demo" in (corpus.corpus, other.corpus):
-        return [Finding("error", "leak", "demo", "the demo has no lines of another corpus: compare two that are read")]
-    try:
-        mine, theirs = (
-            [row for row in ingest.run({}, one, Context(cache=cache, folder=cache)) if isinstance(row, Utterance)]
-            for one in (corpus.model_copy(update={"videos": None}), other.model_copy(update={"videos": None}))
-        )
-    except CorpusError as error:
-        return [Finding("error", "corpus", other.corpus, str(error))]
-    train, test = [row for row in mine if row.split == "train"], [row for row in theirs if row.split == "test"]
-    found = leaks(train, test)
-    name = f"{other.label_set()}/test"
-    if not found:
-        return [Finding("info", "leak", f"{corpus.label_set()}/train", f"no line of it stands in {name}")]
-    touched = len({line for lines in found.values() for line in lines})
-    detail = (
-        f"{len(found)} of {len(train)} lines say what {touched} of {len(test)} lines of {name} say, after the same line"
-    )
-    rows = [Finding("info", "leak", line, f"stands in {', '.join(lines[:3])}") for line, lines in found.items()]
-    hint = "; do not score on the one what the other trained"
-    return [Finding("warning", "leak", f"{corpus.label_set()}/train", detail + hint), *rows]
 
 
 def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Finding]:
@@ -147,33 +121,67 @@ def _captioner(settings: CaptionsSettings, lines: Sequence[Utterance]) -> Iterat
 def _corpus(
     settings: IngestSettings, frames: KeyframesSettings, cache: Path, progress: Progress, *, videos: bool
 ) -> tuple[list[Utterance], list[Finding]]:
-    """The corpus's lines, and what is to be said of it; without lines where it cannot be read."""
-    try:
-        rows = _rows(settings, cache)
-    except CorpusError as error:
-        return [], [Finding("error", "corpus", settings.corpus, str(error))]
-    if rows is None:
-        return [], [Finding("info", "demo", "demo", "the demo is this program's own: ingest draws it first")]
-    whole = not settings.dialogues
+    """The lines that ingest would yield, and each corpus as its files have it, then what of it stands in a test split.
+
+    Without lines where a corpus cannot be read.
+    """
+    found: list[Finding] = []
+    rows: list[Utterance | Rejected] = []
+    for one in settings.corpora():
+        try:
+            own = _rows(one, cache)
+        except CorpusError as error:
+            found.append(Finding("error", "corpus", one.corpus, str(error)))
+            continue
+        if own is None:
+            return [], [Finding("info", "demo", "demo", "the demo is this program's own: ingest draws it first")]
+        rows += own
+        edition = emorynlp.edition(_folder(one)) if one.corpus == "emorynlp" else None
+        found += check_text.all_of(own, one.label_set(), whole=not one.dialogues, edition=edition)
+        if videos and frames.enabled:
+            found += _videos(own, one, frames, cache, progress)
+    found = [*check_text.too_many(rows, settings.max_rejects), *found]
+    if any(item.check == "corpus" for item in found):
+        return [], found
     lines = [row for row in rows if isinstance(row, Utterance)]
-    edition = emorynlp.edition(_folder(settings)) if settings.corpus == "emorynlp" else None
-    found = check_text.all_of(rows, settings.label_set(), settings.max_rejects, whole=whole, edition=edition)
-    root = _videos(settings, cache)
-    if root is None or not frames.enabled or not videos:
-        return lines, found
-    spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
-    return lines, [*found, *check_videos.all_of(lines, root, frames, spoken, whole=whole, progress=progress)]
+    found += check_leaks.within(lines, settings, cache)
+    return (lines if settings.leak_rule() == "keep" else _settled(settings, cache)), found
 
 
 def _rows(settings: IngestSettings, cache: Path) -> list[Utterance | Rejected] | None:
-    """What ingest would yield; None for a demo that is not drawn yet, which would take a while."""
+    """A corpus with its leaks; None for a demo that is not drawn yet, which would take a while."""
     if settings.corpus != "demo":
-        return list(ingest.run({}, settings, Context(cache=cache, folder=cache)))
-    folder = _videos(settings, cache)
+        plain = settings.model_copy(update={"leaks": "keep"})
+        return list(ingest.run({}, plain, Context(cache=cache, folder=cache)))
+    folder = _root(settings, cache)
     return list(demo.read(folder)) if folder and (folder / demo.TRANSCRIPT).is_file() else None
 
 
-def _videos(settings: IngestSettings, cache: Path) -> Path | None:
+def _settled(settings: IngestSettings, cache: Path) -> list[Utterance]:
+    """The lines without leaks; none where the leaks are refused."""
+    try:
+        rows = list(ingest.run({}, settings, Context(cache=cache, folder=cache)))
+    except CorpusError:
+        return []
+    return [row for row in rows if isinstance(row, Utterance)]
+
+
+def _videos(
+    rows: Sequence[Utterance | Rejected],
+    settings: IngestSettings,
+    frames: KeyframesSettings,
+    cache: Path,
+    progress: Progress,
+) -> Iterator[Finding]:
+    root = _root(settings, cache)
+    if root is None:
+        return
+    lines = [row for row in rows if isinstance(row, Utterance)]
+    spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
+    yield from check_videos.all_of(lines, root, frames, spoken, whole=not settings.dialogues, progress=progress)
+
+
+def _root(settings: IngestSettings, cache: Path) -> Path | None:
     identity = ingest.identity(settings) if settings.corpus == "demo" else {}
     return ingest.videos_root(settings, cache, identity)
 

@@ -24,7 +24,7 @@ from model import weight_files, weights
 from model.errors import DialogueError
 from tasks.check_text import Finding
 from tasks.finetune import FinetuneSettings
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.instructions import InstructionsSettings
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import StageSettings

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from model import weights
 from model.dialogue import SPLITS, Instruction, Rejected, Utterance
-from model.emotions import answer, labels
+from model.emotions import answers
 from model.errors import DialogueError
 from model.packing import encode
 from tasks import few_shot, instructions
@@ -52,7 +52,7 @@ def all_of(
         yield Finding("error", "prompts", "instructions", str(error))
         return
     longest = {
-        name: max(map(len, encode(tokenizer, "", [answer(name, label) for label in labels(name)]).answers))
+        name: max(map(len, encode(tokenizer, "", answers(name, settings.label_words)).answers))
         for name in {line.corpus for line in utterances}
     }
     refused = sum(isinstance(row, Rejected) for row in made)
