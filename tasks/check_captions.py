@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from model.dialogue import Caption, Utterance
 from model.emotions import parse
+from model.errors import WorkspaceError
 from storage import ledger
 from storage.shards import read_rows
 from tasks.check_text import Finding
@@ -16,7 +17,7 @@ from tasks.plan import Run
 
 
 def all_of(run: Run) -> Iterator[Finding]:
-    """One finding a corpus and split of train and dev, of the shards that are done under this configuration's own key."""
+    """One finding a corpus and split of train and dev, of the shards that are done under this configuration's key."""
     key, ingest = run.keys.get("captions"), run.keys.get("ingest")
     if key is None or ingest is None:
         return
@@ -25,8 +26,12 @@ def all_of(run: Run) -> Iterator[Finding]:
         split, shard = item["split"], item["shard"]
         if split == "test" or ledger.shard_state(run.layout, "captions", key, shard)[0] != "done":
             continue
-        lines = {row.utterance_id: row for row in read_rows(run.layout, "utterances", ingest, shard)}
-        captions = read_rows(run.layout, "captions", key, shard)
+        try:
+            lines = {row.utterance_id: row for row in read_rows(run.layout, "utterances", ingest, shard)}
+            captions = read_rows(run.layout, "captions", key, shard)
+        except WorkspaceError as error:
+            yield Finding("warning", "captions", f"part-{shard:05d}", str(error))
+            continue
         for caption in captions:
             line = lines[caption.utterance_id]
             found.setdefault(f"{line.corpus}/{split}", []).append((line, caption))
