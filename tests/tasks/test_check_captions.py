@@ -59,3 +59,12 @@ def test_without_captions_there_is_nothing_to_say(tmp_path: Path) -> None:
     run = make(tmp_path, captions={"enabled": False})
     go(run, Selection(("ingest",)))
     assert list(check_captions.all_of(run)) == []
+
+
+def test_a_damaged_shard_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(check_captions.parse.__globals__["UNIFIED"], "fake", {"joy": "happiness", "anger": "anger"})
+    part = run.layout.part("utterances", run.keys["ingest"] or "", 0)
+    part.write_bytes(part.read_bytes()[::-1])
+    first, *rest = check_captions.all_of(run)
+    assert (first.level, first.check, first.id) == ("warning", "captions", "part-00000")
+    assert [item.detail.split()[0] for item in rest] == ["6", "3"]
