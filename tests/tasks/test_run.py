@@ -217,9 +217,7 @@ def test_the_examples_are_read_once_in_a_process(tmp_path: Path) -> None:
     first = ShardRows(run, asking, 0)["examples"]
     for path in run.layout.folder("utterances", run.keys["ingest"] or "").glob("part-*.parquet"):
         path.unlink()
-    again = ShardRows(run, asking, 3)["examples"]
-    assert first
-    assert all(one is other for one, other in zip(first, again, strict=True))
+    assert first == ShardRows(run, asking, 3)["examples"] != []
 
 
 # ---- what a shard leaves behind
