@@ -109,6 +109,7 @@ def test_an_empty_split_stops_the_stages_that_need_it(run: Run) -> None:
         ("empty_split", "meld/test", {"finetune"}, False),
         ("missing_video", "a.mp4", {"keyframes"}, False),
         ("corpus", "meld", {"ingest"}, True),
+        ("leak", "meld/train", {"ingest"}, True),
     ],
 )
 def test_what_stops(check: str, name: str, stages: set[str], expected: bool) -> None:
