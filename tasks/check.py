@@ -127,6 +127,8 @@ def _corpus(
     """
     found: list[Finding] = []
     rows: list[Utterance | Rejected] = []
+    filmed: list[Utterance] = []
+    of_videos: list[Finding] = []
     for one in settings.corpora():
         try:
             own = _rows(one, cache)
@@ -138,9 +140,11 @@ def _corpus(
         rows += own
         edition = emorynlp.edition(_folder(one)) if one.corpus == "emorynlp" else None
         found += check_text.all_of(own, one.label_set(), whole=not one.dialogues, edition=edition)
-        if videos and frames.enabled:
-            found += _videos(own, one, frames, cache, progress)
-    found = [*check_text.too_many(rows, settings.max_rejects), *found]
+        if videos and frames.enabled and (root := _root(one, cache)):
+            filmed += (shown := [row for row in own if isinstance(row, Utterance)])
+            of_videos += _videos(shown, one, root, frames, progress)
+    found = [*check_text.too_many(rows, settings.max_rejects), *found, *of_videos]
+    found += check_videos.too_many(filmed, of_videos, frames.max_rejects)
     if any(item.check == "corpus" for item in found):
         return [], found
     lines = [row for row in rows if isinstance(row, Utterance)]
@@ -167,18 +171,10 @@ def _settled(settings: IngestSettings, cache: Path) -> list[Utterance]:
 
 
 def _videos(
-    rows: Sequence[Utterance | Rejected],
-    settings: IngestSettings,
-    frames: KeyframesSettings,
-    cache: Path,
-    progress: Progress,
+    lines: Sequence[Utterance], settings: IngestSettings, root: Path, frames: KeyframesSettings, progress: Progress
 ) -> Iterator[Finding]:
-    root = _root(settings, cache)
-    if root is None:
-        return
-    lines = [row for row in rows if isinstance(row, Utterance)]
     spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
-    yield from check_videos.all_of(lines, root, frames, spoken, whole=not settings.dialogues, progress=progress)
+    return check_videos.all_of(lines, root, frames, spoken, whole=not settings.dialogues, progress=progress)
 
 
 def _root(settings: IngestSettings, cache: Path) -> Path | None:

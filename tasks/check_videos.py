@@ -44,10 +44,8 @@ def all_of(
     ``spoken`` is utterance id to seconds by the transcript, for those that have times. Files that no line names
     are told only where the corpus is ``whole``.
     """
-    lost = 0
     for row in utterances:
         if error := fault(row):
-            lost += 1
             yield Finding("error", error.reason, row.utterance_id, str(error))
         elif spoken and row.utterance_id not in spoken:
             yield Finding("info", "no_times", row.utterance_id, "the transcript's times of this line make no sense")
@@ -56,14 +54,18 @@ def all_of(
     for name, length in found.items():
         (first, stretch), *more = files[name].items()
         parts = more or stretch[1] is not None
-        told = list(_of_stretches(name, length, files[name]) if parts else _of_file(name, length, spoken.get(first)))
-        lost += len(files[name]) if isinstance(length, VideoError) else sum(item.level == "error" for item in told)
-        yield from told
-    if lost > settings.max_rejects * len(utterances):
-        share = f"{lost} of {len(utterances)} lines have no usable video, over keyframes.max_rejects = "
-        yield Finding("error", "too_many_rejects", "keyframes", f"{share}{settings.max_rejects:g}: a run stops")
+        yield from _of_stretches(name, length, files[name]) if parts else _of_file(name, length, spoken.get(first))
     if whole:
         yield from _nobodys(root, files)
+
+
+def too_many(utterances: Sequence[Utterance], found: Sequence[Finding], limit: float) -> Iterator[Finding]:
+    """Whether ``found``, of every corpus with videos, costs more than ``limit``, a share (0 to 1) of their lines."""
+    bad = {item.id for item in found if item.level == "error"}
+    lost = sum(row.utterance_id in bad or row.video in bad for row in utterances)
+    if lost > limit * len(utterances):
+        told = f"{lost} of {len(utterances)} lines have no usable video, over keyframes.max_rejects = {limit:g}"
+        yield Finding("error", "too_many_rejects", "keyframes", f"{told}: a run stops")
 
 
 def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, progress: Progress) -> Mapping[str, Length]:

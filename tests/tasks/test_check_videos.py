@@ -48,7 +48,6 @@ def test_good_files_say_nothing(clips: Path) -> None:
 def test_every_bad_file_is_an_error_of_its_own_kind(clips: Path) -> None:
     names = ["train/gone.mp4", "train/sound.mp4", "train/text.mp4", "../x.mp4", "train/good.mp4", None]
     assert {(item.level, item.check, item.id) for item in look(clips, *names)} == {
-        ("error", "too_many_rejects", "keyframes"),
         ("error", "missing_video", "train/gone.mp4"),
         ("error", "no_video_stream", "train/sound.mp4"),
         ("error", "not_a_video", "train/text.mp4"),
@@ -83,13 +82,15 @@ def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
 def test_a_long_file_is_no_fault_where_lines_are_stretches_of_it(clips: Path) -> None:
     rows = [replace(line(n, "train/long.mp4"), start_s=start, end_s=start + 2) for n, start in enumerate((3.0, 69, 70))]
     assert list(check_videos.all_of(rows[:1], clips, ONE, {}, whole=False)) == []
-    found, too_many = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    (found,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
     assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
-    assert too_many.detail.startswith("1 of 3 lines have no usable video")
+    (many,) = check_videos.too_many(rows, [found], 0.3)
+    assert many.detail.startswith("1 of 3 lines have no usable video")
     assert found.detail == "it starts at 70 s, and train/long.mp4 ends at 70.0 s: is that its video?"
     gone = [replace(row, video="train/gone.mp4") for row in rows]
-    lost, too_many = check_videos.all_of(gone, clips, ONE, {}, whole=False)
-    assert (lost.check, too_many.detail[:7]) == ("missing_video", "3 of 3 ")
+    (lost,) = check_videos.all_of(gone, clips, ONE, {}, whole=False)
+    (many,) = check_videos.too_many(gone, [lost], 0.9)
+    assert (lost.check, many.detail[:7]) == ("missing_video", "3 of 3 ")
 
 
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) ->
 
 
 def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
-    assert look(clips, "train/good.mp4", "nowhere/a.mp4", whole=True)[2:] == [
+    assert look(clips, "train/good.mp4", "nowhere/a.mp4", whole=True)[1:] == [
         Finding(
             "info",
             "extra_files",
@@ -116,17 +117,21 @@ def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
 
 def test_bad_times_are_an_error(clips: Path) -> None:
     row = replace(line(0, "train/good.mp4"), start_s=3.0, end_s=1.0)
-    found, _too_many = check_videos.all_of([row], clips, ONE, {}, whole=False)
+    (found,) = check_videos.all_of([row], clips, ONE, {}, whole=False)
     assert (found.level, found.check, found.id) == ("error", "bad_times", row.utterance_id)
 
 
 def test_lines_that_are_lost_count_against_the_limit(clips: Path) -> None:
     rows = [line(number, "train/good.mp4" if number else "train/gone.mp4") for number in range(4)]
-    settings = ONE.model_copy(update={"max_rejects": 0.25})
-    assert [item.check for item in check_videos.all_of(rows, clips, settings, {}, whole=False)] == ["missing_video"]
-    *_, last = check_videos.all_of(rows[:3], clips, settings, {}, whole=False)
-    assert (last.level, last.check, last.id) == ("error", "too_many_rejects", "keyframes")
-    assert last.detail == "1 of 3 lines have no usable video, over keyframes.max_rejects = 0.25: a run stops"
+    found = list(check_videos.all_of(rows, clips, ONE, {}, whole=False))
+    assert [item.check for item in found] == ["missing_video"]
+    assert list(check_videos.too_many(rows, found, 0.25)) == list(check_videos.too_many([], [], 0.0)) == []
+    assert list(check_videos.too_many(rows[:3], found, 0.25)) == [
+        Finding(
+            *("error", "too_many_rejects", "keyframes"),
+            "1 of 3 lines have no usable video, over keyframes.max_rejects = 0.25: a run stops",
+        )
+    ]
 
 
 def test_progress_counts_files(clips: Path) -> None:
