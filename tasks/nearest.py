@@ -8,11 +8,14 @@ from itertools import islice
 from typing import Any
 
 from model.dialogue import Utterance
-from tasks.corpora.leaks import Pair, normalise
+from tasks.corpora.leaks import normalise
 from tasks.floors import WORDS_AND_MARKS
 
 VERSION = 1
 """To be raised with every change of what is found: it is part of the instructions' key."""
+
+Pair = tuple[str, str]
+"""Normalised text of a line and of the line before it."""
 
 _TOGETHER = 256  # lines compared in one product: 20 MB for ten thousand candidates
 _DIGITS = 6  # what differs by rounding only is equally like, on every machine
