@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from model.errors import SettingsError
+from model.errors import DialogueError, SettingsError
 from storage import ledger
-from storage.layout import at, open_workspace
-from tasks.ingest import IngestSettings
+from storage.layout import Layout, at, open_workspace
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import StageSettings
 from tasks.stages import BY_NAME, STAGES
@@ -39,6 +39,17 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
     run = resolve(values["name"], layout, settings, source)
     run.record.update(machine=ledger.machine(), git_commit=_git_commit())
     return run
+
+
+def found_at(
+    values: Mapping[str, Any], settings: Mapping[str, StageSettings], source: str, workspace: Path | None
+) -> tuple[Layout, Run | None]:
+    """The workspace's layout, which need not be there, and the run in it; None where a source cannot be had."""
+    layout = at(workspace or Path(values.get("workspace", "workspace")))
+    try:
+        return layout, resolve(values["name"], layout, settings, source)
+    except DialogueError:
+        return layout, None
 
 
 def read(config: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[str, StageSettings], str]:
@@ -109,7 +120,10 @@ def _read(config: str) -> tuple[str, str]:
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
-    """One ``--set captions.model=…``; the value is TOML, or else taken as a plain string."""
+    """One ``--set captions.model=…``; the value is TOML, or else taken as a plain string.
+
+    A table of a list goes by its number, from 0: ``--set ingest.parts.0.folder=…``.
+    """
     path, equals, text = override.partition("=")
     if not equals:
         raise SettingsError(f"--set {override}: write it as key=value, for example captions.prompt=facial-cues")
@@ -118,11 +132,16 @@ def _apply(values: dict[str, Any], override: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *tables, key = path.strip().split(".")
-    target = values
+    target: Any = values
     for name in tables:
-        target = target.setdefault(name, {})
-        if not isinstance(target, dict):
+        if isinstance(target, list):
+            target = target[int(name)] if name.isdecimal() and int(name) < len(target) else None
+        else:
+            target = target.setdefault(name, {})
+        if not isinstance(target, dict | list):
             raise SettingsError(f"--set {override}: {name} is not a table")
+    if not isinstance(target, dict):
+        raise SettingsError(f"--set {override}: {tables[-1]} is a list of tables: name one by its number, from 0")
     target[key] = value
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from model import prompt
 from model.chat import chat_template
 from model.dialogue import Utterance
-from model.emotions import answer, labels
+from model.emotions import LabelWords, answers, labels
 from model.errors import SettingsError
 from model.packing import encode, encode_prompts
 from model.plain import control_tokens
@@ -50,6 +50,7 @@ class _Parts(NamedTuple):
 class Fitter:
     """Writes prompts that, with the longest answer of the corpus, are at most ``max_tokens`` long.
 
+    With ``best_shot_last`` examples, which come best first and lose their last ones, are written the other way round.
     Not for two threads at once: a fast tokenizer cannot be shared. Raises SettingsError where the tokenizer's
     own limit is lower, WeightsError where its chat template is missing or broken.
     """
@@ -59,6 +60,8 @@ class Fitter:
     speaker: prompt.Speaker
     max_tokens: int
     suffix: prompt.Suffix = "off"
+    words: LabelWords = "own"
+    best_shot_last: bool = False
     _expected: dict[Key, list[int]] = field(default_factory=dict)
     _rooms: dict[str, int] = field(default_factory=dict)
 
@@ -70,7 +73,7 @@ class Fitter:
         ids = {*self.tokenizer.all_special_ids, *self.tokenizer.convert_tokens_to_ids(list(controls))}
         self._control_ids = ids - {self.tokenizer.unk_token_id}
         chat = chat_template(self.tokenizer) if self.preset == "sound" else None
-        self._writer = prompt.Writer(self.preset, self.speaker, self.suffix, controls, chat)
+        self._writer = prompt.Writer(self.preset, self.speaker, self.suffix, controls, chat, self.words)
 
     def lines(self, speakers: Sequence[str], texts: Sequence[str]) -> prompt.Lines:
         """Lines of dialogues, in order, for the prompts to show."""
@@ -85,7 +88,7 @@ class Fitter:
         """
         # a line is a token at least: more of them than tokens need not be looked at
         parts = [_Parts(min(context, self.max_tokens), *more) for context, *more in map(_whole, shown)]
-        made = self._make(lines, map(_part, shown, parts))
+        made = self._make(lines, map(self._part, shown, parts))
         found: list[Fitted | Unfit] = []
         for one, some, built, ids in zip(shown, parts, *made, strict=True):
             try:
@@ -100,7 +103,7 @@ class Fitter:
         room = self._room(shown.corpus)
         if len(ids) > room:
             parts = self._cut(lines, shown, parts, room)
-            (made,), (ids,) = self._make(lines, [_part(shown, parts)])
+            (made,), (ids,) = self._make(lines, [self._part(shown, parts)])
         if len(ids) > room:
             detail = f"{len(ids)} tokens for the line alone, {room} are allowed; raise instructions.max_tokens"
             raise Unfit("too_long", detail)
@@ -123,7 +126,7 @@ class Fitter:
         for what in _Parts._fields:
 
             def fits(n: int, what: str = what, parts: _Parts = parts) -> bool:
-                _, (ids,) = self._make(lines, [_part(shown, parts._replace(**{what: n}))])
+                _, (ids,) = self._make(lines, [self._part(shown, parts._replace(**{what: n}))])
                 return len(ids) <= room
 
             number = _most(getattr(parts, what), fits)
@@ -131,6 +134,17 @@ class Fitter:
             if number or fits(0):
                 break
         return parts
+
+    def _part(self, shown: prompt.Shown, parts: _Parts) -> prompt.Shown:
+        """The same with less: the last lines of the context, the first of all else."""
+        shots = shown.shots[: parts.shots]
+        return prompt.Shown(
+            shown.corpus,
+            shown.at - parts.context,
+            shown.at,
+            " ".join(shown.description.split()[: parts.description]),
+            shots[::-1] if self.best_shot_last else shots,
+        )
 
     def _make(self, lines: prompt.Lines, shown: Iterable[prompt.Shown]) -> tuple[list[prompt.Prompt], list[list[int]]]:
         """The prompts and their tokens."""
@@ -140,8 +154,8 @@ class Fitter:
     def _room(self, corpus: str) -> int:
         """Tokens left for the prompt beside the longest answer."""
         if corpus not in self._rooms:
-            answers = [answer(corpus, label) for label in labels(corpus)]
-            self._rooms[corpus] = self.max_tokens - max(map(len, encode(self.tokenizer, "", answers).answers))
+            longest = max(map(len, encode(self.tokenizer, "", answers(corpus, self.words)).answers))
+            self._rooms[corpus] = self.max_tokens - longest
         return self._rooms[corpus]
 
     def _controls_in(self, ids: Sequence[int]) -> list[int]:
@@ -161,13 +175,6 @@ class Fitter:
 
 def _whole(shown: prompt.Shown) -> _Parts:
     return _Parts(shown.at - shown.first, len(shown.shots), len(shown.description.split()))
-
-
-def _part(shown: prompt.Shown, parts: _Parts) -> prompt.Shown:
-    """The same with less: the last lines of the context, the first of all else."""
-    words = " ".join(shown.description.split()[: parts.description])
-    first = shown.at - parts.context
-    return prompt.Shown(shown.corpus, first, shown.at, words, shown.shots[: parts.shots])
 
 
 def _most(n: int, fits: Callable[[int], bool]) -> int:

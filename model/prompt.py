@@ -7,7 +7,7 @@
 The parts that all examples share (the instruction, the labels) come first, so that a batch has one long
 common prefix; the line to be labelled comes last. Text from outside is one line of ordinary text (model/plain.py).
 So do worked examples ("shots") and a plea for care ("suffix"), where they are wanted. Labels are listed and answered
-in the corpus's own words, where the paper lists its unified ones.
+in the corpus's own words, or in the paper's unified ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from model.chat import Chat, Messages
 from model.dialogue import Utterance
-from model.emotions import answer, labels
+from model.emotions import LabelWords, answer, answers
 from model.plain import plain, plain_all
 
 Preset = Literal["sound", "paper", "paper-video"]
@@ -95,9 +95,9 @@ class Lines:
 class Writer:
     """Writes prompts of one form: one by one or many together, the text is the same.
 
-    ``suffix`` names what is added to the task. ``controls`` are the control tokens of the tokenizer in use, ``chat``
-    its chat template; without ``chat`` (and always for the paper's presets, which have no chat form) the text is the
-    messages' own.
+    ``suffix`` names what is added to the task, ``words`` how labels are written. ``controls`` are the control tokens
+    of the tokenizer in use, ``chat`` its chat template; without ``chat`` (and always for the paper's presets, which
+    have no chat form) the text is the messages' own.
     """
 
     preset: Preset = "sound"
@@ -105,6 +105,7 @@ class Writer:
     suffix: Suffix = "off"
     controls: Sequence[str] = ()
     chat: Chat | None = None
+    words: LabelWords = "own"
 
     def lines(self, speakers: Sequence[str], texts: Sequence[str]) -> Lines:
         """Lines of dialogues, in order, for the prompts to show."""
@@ -132,11 +133,11 @@ class Writer:
     def _start(self, corpus: str, shots: Sequence[Utterance]) -> tuple[Messages, str]:
         """What stands before the dialogue: messages of their own, or the beginning of the user's."""
         shown = [Lines([row.speaker], [row.text], self.speaker, self.controls).shown(0, 1)[0] for row in shots]
-        solved = [(line, answer(row.corpus, row.emotion)) for line, row in zip(shown, shots, strict=True)]
-        suffix = _SUFFIXES[self.suffix]
+        solved = [(line, answer(row.corpus, row.emotion, self.words)) for line, row in zip(shown, shots, strict=True)]
+        choices, suffix = answers(corpus, self.words), _SUFFIXES[self.suffix]
         if self.preset == "sound":
-            return (("system", _sound_task(corpus, solved, suffix)),), ""
-        return (), _paper_task(corpus, solved, suffix, with_video=self.preset == "paper-video")
+            return (("system", _sound_task(choices, solved, suffix)),), ""
+        return (), _paper_task(choices, solved, suffix, with_video=self.preset == "paper-video")
 
 
 def build(
@@ -148,11 +149,12 @@ def build(
     preset: Preset = "sound",
     speaker: Speaker = "name",
     suffix: Suffix = "off",
+    words: LabelWords = "own",
     controls: Sequence[str] = (),
     chat: Chat | None = None,
 ) -> Prompt:
     """One prompt, given the lines before its utterance (oldest first): a Writer's, of these alone."""
-    writer, rows = Writer(preset, speaker, suffix, controls, chat), [*context, utterance]
+    writer, rows = Writer(preset, speaker, suffix, controls, chat, words), [*context, utterance]
     lines = writer.lines([row.speaker for row in rows], [row.text for row in rows])
     (made,) = writer.write(lines, [Shown(utterance.corpus, 0, len(context), description or "", shots)])
     return made
@@ -165,8 +167,8 @@ def without_shots(messages: Messages) -> str:
     return task + rest.partition(_SHOTS_END)[2] if found else text
 
 
-def _sound_task(corpus: str, shots: Sequence[tuple[str, str]], suffix: str) -> str:
-    task = " ".join(filter(None, [_SOUND.format(labels=", ".join(labels(corpus))), suffix]))
+def _sound_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix: str) -> str:
+    task = " ".join(filter(None, [_SOUND.format(labels=", ".join(choices)), suffix]))
     if shots:
         task += "\n\nExamples:\n" + "\n".join(f"{line} => {label}" for line, label in shots)
     return task
@@ -178,9 +180,9 @@ def _sound(lines: list[str], video: str) -> str:
     return "\n".join(lines)
 
 
-def _paper_task(corpus: str, shots: Sequence[tuple[str, str]], suffix: str, *, with_video: bool) -> str:
-    choices = ", ".join(f"'{name}'" for name in labels(corpus))
-    sections = [("Instruction:", (_PAPER_VIDEO if with_video else _PAPER).format(labels=choices))]
+def _paper_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix: str, *, with_video: bool) -> str:
+    listed = ", ".join(f"'{name}'" for name in choices)
+    sections = [("Instruction:", (_PAPER_VIDEO if with_video else _PAPER).format(labels=listed))]
     if shots:
         solved = [f"Instruction:{line}\n{_INDENT}Input:{label}\n{_INDENT}" for line, label in shots]
         sections.append(("Sample:[", "".join([*solved, "]"])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate, chain, repeat
 from typing import Any
@@ -84,6 +84,12 @@ class Columns:
     def rows(self, row: type) -> list[Any]:
         """The same as dataclasses."""
         return [row(*values) for values in zip(*(self.lists[field.name] for field in fields(row)), strict=True)]
+
+
+def each_row(row: type, results: Iterable[Any]) -> Iterator[Any]:
+    """What a stage yields, with the rows of its Columns one by one."""
+    for item in results:
+        yield from item.rows(row) if isinstance(item, Columns) else [item]
 
 
 def to_arrow(table: str, rows: Sequence[Any] | Columns) -> pa.Table:

@@ -12,14 +12,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from model import prompt, weights
-from model.dialogue import Instruction, Rejected
-from model.emotions import answer
+from model.dialogue import Instruction, Rejected, Utterance
+from model.emotions import LabelWords, answer
 from model.errors import WeightsError
 from model.fitting import Fitted, Fitter, Unfit
 from model.prompt import Shown
 from storage.tables import Columns
-from tasks import few_shot
-from tasks.few_shot import By, Draw, dialogue_of
+from tasks import few_shot, nearest
+from tasks.few_shot import By, dialogue_of
 from tasks.stage import Context, Rows, Stage, StageSettings, columns
 
 _LINE = ("utterance_id", "corpus", "speaker", "text", "emotion")  # what a prompt needs of an utterance
@@ -48,12 +48,21 @@ class InstructionsSettings(StageSettings):
     suffix: prompt.Suffix = "off"
     """EmotionPrompt's sentences behind the task: "career", "sure", "both" (the paper's StimuliLLM) or "off"."""
 
+    label_words: LabelWords = "own"
+    """"own": the corpus's labels as they are. "unified": in the paper's words (happiness, anger, …), one vocabulary
+    for several corpora; scores are in the corpus's labels all the same."""
+
     shots: int = Field(default=0, ge=0, le=20)
     """Train lines shown with their labels before the dialogue, never of the dialogue itself; the paper tried 0, 1, 5
     and 10. They lengthen every prompt: see max_tokens."""
 
     shots_by: By = "seed"
-    """"seed": drawn at random. "class": one of each label in turn."""
+    """"seed": drawn at random. "class": one of each label in turn. "nearest": those most like the line to label (the
+    cosine of their TF-IDF), never one that says the same after the same line; the most alike stands last, next to the
+    dialogue, and is the last to be cut."""
+
+    shots_pool: int = Field(default=few_shot.POOL, ge=1, le=1_000_000)
+    """Train lines to take the shots from, at least; whole shards are drawn by the seed until they hold so many."""
 
     max_tokens: int = Field(default=512, ge=32, le=131_072)
     """Longest prompt with its answer, in tokens. What does not fit loses context, oldest first, then shots, the last
@@ -68,16 +77,19 @@ class InstructionsSettings(StageSettings):
     def key_fields(self) -> dict[str, Any]:
         """As always, but what is off stays out: the seed of no shots must not make prompts anew."""
         fields = super().key_fields()
-        off = ["suffix"] * (self.suffix == "off") + ["shots", "shots_by", "seed"] * (self.shots == 0)
+        off = ["suffix"] * (self.suffix == "off") + ["label_words"] * (self.label_words == "own")
+        off += ["shots", "shots_by", "seed"] * (self.shots == 0)
+        off += ["shots_pool"] * (self.shots == 0 or self.shots_pool == few_shot.POOL)
         return {name: value for name, value in fields.items() if name not in off}
 
     def described(self) -> bool:
         return self.description and self.preset != "paper"
 
     def variant(self) -> str:
-        """A short name of these settings: ``sound-c2-name-desc``, ``sound-call-name-nodesc-both-5class``."""
+        """A short name of these settings: ``sound-c2-name-desc``, ``sound-call-name-nodesc-both-5class-unified``."""
         more: list[str] = [self.suffix] if self.suffix != "off" else []
         more += [f"{self.shots}{self.shots_by}"] if self.shots else []
+        more += [self.label_words] if self.label_words == "unified" else []
         described = "desc" if self.described() else "nodesc"
         return "-".join([self.preset, f"c{self.context}", self.speaker, described, *more])
 
@@ -99,16 +111,18 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
         return
     ids, _, speakers, texts, emotions = zip(*chain.from_iterable(dialogues.values()), strict=True)
     captions = _captions(rows) if settings.described() else {}
-    tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
-    fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix)
+    tokenizer = load_tokenizer(weights.resolve(settings.model, context.cache, progress=context.progress))
+    fitter = Fitter(
+        *(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix, settings.label_words),
+        best_shot_last=settings.shots_by == "nearest",
+    )
     lines = fitter.lines(speakers, texts)
-    draw = Draw(rows["examples"] if settings.shots else (), settings.shots, settings.shots_by, settings.seed)
-    waiting = _shown(dialogues, captions, draw, settings)
+    waiting = _shown(dialogues, captions, _shots(rows, settings), settings)
     done = 0
     while some := list(islice(waiting, _TOGETHER)):
         with _tokenizing:
             found = fitter.fit_all(lines, some)
-        yield from _results(some, found, ids, emotions, captions, settings.variant())
+        yield from _results(some, found, ids, emotions, captions, settings)
         done += len(some)
         context.progress(done, len(ids), "prompts")
 
@@ -116,6 +130,8 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
 def identity(settings: InstructionsSettings) -> Mapping[str, str]:
     """What else decides the prompts: their text in model/prompt.py, the tokenizer and its chat template, the draw."""
     drawn = {"examples": str(few_shot.VERSION)} if settings.shots else {}
+    if settings.shots and settings.shots_by == "nearest":
+        drawn["nearest"] = str(nearest.VERSION)
     return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model), **drawn}
 
 
@@ -126,18 +142,26 @@ def _captions(rows: Rows) -> dict[str, tuple[str, str]]:
     return {name: (text, f"{model}@{revision}/{prompt_id}") for name, text, model, revision, prompt_id in cells}
 
 
+def _shots(rows: Rows, settings: InstructionsSettings) -> dict[str, tuple[Utterance, ...]]:
+    """Utterance id to its worked examples, where any are wanted."""
+    if not settings.shots:
+        return {}
+    given = (rows["utterances"], rows["examples"], settings.shots, settings.shots_by, settings.seed)
+    names = (row.utterance_id for row in rows["utterances"])
+    return dict(zip(names, few_shot.examples(*given), strict=True))
+
+
 def _shown(
     dialogues: Mapping[str, Sequence[tuple[str, ...]]],
     captions: Mapping[str, tuple[str, str]],
-    draw: Draw,
+    shots: Mapping[str, tuple[Utterance, ...]],
     settings: InstructionsSettings,
 ) -> Iterator[Shown]:
     at = 0
-    for dialogue, lines in dialogues.items():
-        shots = draw.examples(dialogue)
+    for lines in dialogues.values():
         for turn, (name, corpus, *_) in enumerate(lines):
             description, _ = captions.get(name, ("", ""))
-            yield Shown(corpus, at - settings.window(turn), at, description, shots)
+            yield Shown(corpus, at - settings.window(turn), at, description, shots.get(name, ()))
             at += 1
 
 
@@ -147,7 +171,7 @@ def _results(
     ids: Sequence[str],
     emotions: Sequence[str],
     captions: Mapping[str, tuple[str, str]],
-    variant: str,
+    settings: InstructionsSettings,
 ) -> Iterator[Columns | Rejected]:
     made: list[tuple[Shown, Fitted]] = []
     for one, fitted in zip(shown, found, strict=True):
@@ -158,10 +182,10 @@ def _results(
     yield Columns(
         {
             "utterance_id": [ids[one.at] for one, _ in made],
-            "variant": [variant] * len(made),
+            "variant": [settings.variant()] * len(made),
             "messages": [fitted.prompt.messages for _, fitted in made],
             "prompt": [fitted.prompt.text for _, fitted in made],
-            "answer": [answer(one.corpus, emotions[one.at]) for one, _ in made],
+            "answer": [answer(one.corpus, emotions[one.at], settings.label_words) for one, _ in made],
             "n_prompt_tokens": [fitted.n_tokens for _, fitted in made],
             "context_ids": [ids[fitted.first : one.at] for one, fitted in made],
             "caption_key": [captions[ids[one.at]][1] if fitted.words else None for one, fitted in made],
@@ -171,7 +195,8 @@ def _results(
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model's folder. Raises WeightsError where it cannot be loaded."""
     from transformers import AutoTokenizer
 
     try:

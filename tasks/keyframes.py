@@ -108,6 +108,7 @@ STAGE = Stage(
     row=Keyframe,
     settings=KeyframesSettings,
     run=run,
+    videos=True,
     identity=_identity,
 )
 

@@ -10,7 +10,7 @@ import fake_stages
 import pytest
 
 from flows import settings
-from flows.settings import prepare, shipped, validate
+from flows.settings import _apply, found_at, prepare, read, shipped, validate
 from model.errors import CorpusError, SettingsError, WorkspaceError
 
 CONFIG = """
@@ -77,6 +77,15 @@ def test_planning_makes_no_workspace(config: Path, tmp_path: Path) -> None:
         prepare(str(config), create=False)
 
 
+def test_a_run_is_found_where_its_sources_are_there(config: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    layout, run = found_at(*read(str(config)), None)
+    assert run
+    assert (layout.root, run.run_id) == (tmp_path / "workspace", prepare(str(config), create=False).run_id)
+    assert found_at(*read(str(config), ["ingest.model=missing"]), tmp_path / "other")[1] is None
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_the_same_configuration_is_the_same_run(config: Path) -> None:
     assert prepare(str(config)).run_id == prepare(str(config)).run_id
     assert prepare(str(config), overrides=["captions.prompt=other"]).run_id != prepare(str(config)).run_id
@@ -115,6 +124,19 @@ def test_an_override_is_toml_or_text(config: Path, override: str, stage: str, fi
 def test_the_last_override_wins(config: Path) -> None:
     run = prepare(str(config), overrides=["seed=1", "captions.seed=2", "captions.seed=3"])
     assert getattr(run.settings["captions"], "seed", None) == 3
+
+
+def test_a_table_of_a_list_is_named_by_its_number() -> None:
+    values: dict[str, Any] = {"ingest": {"parts": [{"folder": "here"}, {"folder": "there"}]}}
+    _apply(values, "ingest.parts.1.folder=elsewhere")
+    assert values["ingest"]["parts"] == [{"folder": "here"}, {"folder": "elsewhere"}]
+    for override, message in (
+        ("ingest.parts.2.folder=x", "2 is not a table"),
+        ("ingest.parts.first.folder=x", "first is not a table"),
+        ("ingest.parts.folder=x", "parts is a list of tables: name one by its number"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            _apply(values, override)
 
 
 @pytest.mark.parametrize(

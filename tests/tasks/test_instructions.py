@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from model import weights
 from model.dialogue import Caption, Instruction, Rejected, Utterance
-from model.emotions import labels
-from storage.tables import Columns
+from model.emotions import answers, labels
+from storage.tables import Columns, each_row
 from tasks import finetune, instructions, label_scoring
 from tasks.instructions import InstructionsSettings
 from tasks.stage import Context
@@ -47,9 +47,7 @@ def write(tiny_model: Path, tmp_path: Path) -> Any:
 
 
 def written(results: Iterable[Columns | Rejected]) -> list[Any]:
-    """What a stage yields, row by row."""
-    parts = [found.rows(Instruction) if isinstance(found, Columns) else [found] for found in results]
-    return [row for part in parts for row in part]
+    return list(each_row(Instruction, results))
 
 
 def test_one_instruction_per_utterance_with_the_lines_before_it_in_its_dialogue(write: Any) -> None:
@@ -136,16 +134,22 @@ def test_the_key_follows_the_tokenizer_not_its_folder(tiny_model: Path) -> None:
     settings = InstructionsSettings(model=str(tiny_model))
     assert "model" not in settings.key_fields()
     assert {*instructions.identity(settings)} == {"prompt", "tokenizer"}
-    assert "examples" in instructions.identity(settings.model_copy(update={"shots": 1}))
+    assert {*instructions.identity(settings.model_copy(update={"shots": 1}))} == {"prompt", "tokenizer", "examples"}
+    assert "nearest" in instructions.identity(settings.model_copy(update={"shots": 1, "shots_by": "nearest"}))
     assert instructions.identity(settings)["tokenizer"] == weights.identity(str(tiny_model))
 
 
 def test_what_is_off_is_not_in_the_key() -> None:
     off = InstructionsSettings().key_fields()
     assert off == {"preset": "sound", "context": 2, "speaker": "name", "description": True, "max_tokens": 512}
-    assert InstructionsSettings(seed=3, shots_by="class").key_fields() == off
+    assert InstructionsSettings(seed=3, shots_by="nearest", shots_pool=9).key_fields() == off
+    assert "shots_pool" not in InstructionsSettings(shots=2).key_fields()
     on = [{"shots": 1}, {"shots": 2}, {"shots": 2, "seed": 1}, {"shots": 2, "shots_by": "class"}]
-    keys = [InstructionsSettings(**chosen).key_fields() for chosen in [*on, {"suffix": "both"}, {"context": "all"}]]
+    on += [{"shots": 2, "shots_by": "nearest"}, {"shots": 2, "shots_pool": 9}]
+    keys = [
+        InstructionsSettings(**chosen).key_fields()
+        for chosen in [*on, {"suffix": "both"}, {"label_words": "unified"}, {"context": "all"}]
+    ]
     assert all(one not in keys[:place] and one != off for place, one in enumerate(keys))
 
 
@@ -188,6 +192,37 @@ def test_examples_go_after_the_context_and_are_on_record(write: Any) -> None:
     cut = write(ROWS[:3], shots=10, max_tokens=whole.n_prompt_tokens - 40)[2]
     assert cut.cuts[0] == "context:2"
     assert cut.cuts[1].startswith("shots:")
+
+
+def test_the_nearest_example_stands_last_and_is_cut_last(write: Any) -> None:
+    asked = [line(0, 0, "example 7-1 what?", split="test")]
+    whole = write(asked, shots=5, shots_by="nearest", max_tokens=1000)[0]
+    assert whole.messages[0][1].endswith("\nRoss: example 7-1 => joy")
+    cut = write(asked, shots=5, shots_by="nearest", max_tokens=whole.n_prompt_tokens - 20)[0]
+    assert cut.cuts[0].startswith("shots:")
+    assert cut.messages[0][1].endswith("\nRoss: example 7-1 => joy")
+
+
+def test_unified_words_are_asked_for_answered_and_scored(write: Any) -> None:
+    made = write(ROWS[:1], label_words="unified", shots=1)[0]
+    assert (made.answer, made.variant) == ("happiness", "sound-c2-name-desc-1seed-unified")
+    assert "neutral, happiness, sadness" in made.prompt
+    assert made.prompt.count(" => happiness\n") + made.prompt.count(" => happiness<") == 1
+    assert label_scoring.gold_of(made) == "joy"
+    assert answers("meld", label_scoring.words_of(made))[labels("meld").index("joy")] == made.answer
+    assert label_scoring.words_of(write(ROWS[:1], suffix="both")[0]) == "own"
+
+
+def test_the_longest_unified_word_fits_too(write: Any, tiny_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    row = line(0, 3, "What happened? " * 20)
+    longest = max(len(tokenizer(word).input_ids) for word in answers("meld", "unified"))
+    whole = write([row], label_words="unified", max_tokens=1000)[0]
+    for room, kind in ((0, Instruction), (-1, Rejected)):
+        (made,) = write([row], label_words="unified", max_tokens=whole.n_prompt_tokens + longest + 1 + room)
+        assert isinstance(made, kind)
 
 
 @pytest.fixture(params=["tiny", "smollm2"])

@@ -10,6 +10,7 @@ import fake_stages
 import pytest
 from fake_stages import SEEN, STAGES, go, make
 
+from model.dialogue import Rejected
 from model.errors import CorpusError
 from storage import ledger
 from storage.shards import read_manifest, read_rows
@@ -101,6 +102,20 @@ def test_rejected_lines_of_a_corpus_are_kept(tmp_path: Path) -> None:
     assert reject_share(run, INGEST) == pytest.approx(1 / 21)
 
 
+def test_leaks_are_kept_as_rejects_and_do_not_count_towards_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drop(*given: Any) -> Any:
+        for row in INGEST.run(*given):
+            leak = "/test/" not in row.utterance_id
+            yield Rejected(row.utterance_id, "ingest", "leak", "stands in test") if leak else row
+
+    fake_stages.install(monkeypatch, (replace(INGEST, run=drop), *STAGES[1:]))
+    run = ingested(tmp_path, ingest={"reject": ("fake/test/1/2",)})
+    assert len(read_rows(run.layout, "rejects", run.keys["ingest"] or "", 0)) == 16
+    assert reject_share(run, INGEST) == pytest.approx(1 / 21)
+
+
 # ---- the rows that a stage is handed
 
 
@@ -109,17 +124,7 @@ def test_a_sharded_stage_sees_its_shard_only(tmp_path: Path) -> None:
     for shard, split in enumerate(("train", "train", "dev", "test")):
         rows = ShardRows(run, CAPTIONS, shard)
         assert {row.split for row in rows["utterances"]} == {split}
-    assert len(ShardRows(run, CAPTIONS, 0)["utterances"]) == 6
-
-
-def test_columns_are_those_of_the_rows_that_a_stage_sees(tmp_path: Path) -> None:
-    run = ingested(tmp_path)
-    for stage, shard in ((CAPTIONS, 1), (FINETUNE, 0)):
-        rows = ShardRows(run, stage, shard)
-        found = rows.columns("utterances", ["text", "turn"])
-        assert [*zip(*found, strict=True)] == [(row.text, row.turn) for row in rows["utterances"]]
-    with pytest.raises(KeyError):
-        ShardRows(run, FINETUNE, 0).columns("rejects", ["reason"])
+    assert ShardRows(run, CAPTIONS, 0).columns("utterances", ["turn"]) == [[0, 1, 2, 0, 1, 2]]
 
 
 def test_test_rows_never_reach_a_stage_that_learns(tmp_path: Path) -> None:
@@ -191,6 +196,28 @@ def test_a_stage_that_asks_gets_the_same_train_utterances_for_every_shard(
     assert len(drawn) > 1
     with pytest.raises(KeyError):
         ShardRows(run, CAPTIONS, 0)["examples"]
+
+
+class AllOfThem(fake_stages.Captions):
+    shots_pool: int = 10_000
+
+
+def test_a_stage_says_how_many_train_utterances_it_wants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.few_shot.POOL", 1)
+    asking = replace(CAPTIONS, examples=True)
+    few = ShardRows(ingested(tmp_path), asking, 3)["examples"]
+    fake_stages.install(monkeypatch, (INGEST, replace(asking, settings=AllOfThem), *STAGES[2:]))
+    run = ingested(tmp_path)
+    assert (len(few), len(ShardRows(run, asking, 3)["examples"])) == (6, 12)
+
+
+def test_the_examples_are_read_once_in_a_process(tmp_path: Path) -> None:
+    asking = replace(CAPTIONS, examples=True)
+    run = ingested(tmp_path)
+    first = ShardRows(run, asking, 0)["examples"]
+    for path in run.layout.folder("utterances", run.keys["ingest"] or "").glob("part-*.parquet"):
+        path.unlink()
+    assert first == ShardRows(run, asking, 3)["examples"] != []
 
 
 # ---- what a shard leaves behind
