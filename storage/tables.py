@@ -23,11 +23,13 @@ from model.dialogue import (
 _TEXT = pa.string()
 _WORDS = pa.list_(pa.string())
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+_FACE_BOX = pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height", "score")])
 _SPECIAL = {
     ("Utterance", "turn"): pa.int32(),
     ("Utterance", "raters"): _WORDS,
     ("Keyframe", "jpeg"): pa.binary(),
     ("Keyframe", "faces"): pa.int32(),
+    ("Keyframe", "face_boxes"): pa.list_(_FACE_BOX),
     ("Caption", "emotion_words"): _WORDS,
     ("Instruction", "messages"): pa.list_(_MESSAGE),
     ("Instruction", "context_ids"): _WORDS,
@@ -67,8 +69,7 @@ ROWS_PER_GROUP = {"keyframes": 1_000}
 
 def to_arrow(table: str, rows: Sequence[Any]) -> pa.Table:
     """Rows of one table as Arrow. Raises pyarrow.ArrowInvalid where a value does not fit its column."""
-    names = SCHEMAS[table].names
-    columns = {name: [_to_cell(getattr(row, name)) for row in rows] for name in names}
+    columns = {field.name: [_to_cell(getattr(row, field.name), field.type) for row in rows] for field in SCHEMAS[table]}
     return pa.table(columns, schema=SCHEMAS[table])
 
 
@@ -80,11 +81,12 @@ def from_arrow(table: str, data: pa.Table) -> list[Any]:
     return [row(*map(_from_cell, values)) for values in zip(*columns, strict=True)]
 
 
-def _to_cell(value: Any) -> Any:
+def _to_cell(value: Any, kind: Any) -> Any:
     if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in a row's text
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        return [{"role": role, "content": content} for role, content in value]
+        names = [field.name for field in kind.value_type]
+        return [dict(zip(names, item, strict=True)) for item in value]
     if isinstance(value, dict):
         return list(value.items())
     return list(value) if isinstance(value, tuple) else value
@@ -94,5 +96,5 @@ def _from_cell(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     if value and isinstance(value[0], dict):
-        return tuple((item["role"], item["content"]) for item in value)
+        return tuple(tuple(item.values()) for item in value)
     return tuple(value)
