@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.video.interlace import without_combs
+
 UNNAMED_COLORSPACE = 2
 
 Image = NDArray[np.uint8]
@@ -26,11 +28,14 @@ class Renderer:
 
     def render(self, frame: Any) -> Image:
         """The frame as it should be seen; its long side at most ``long_side``, never enlarged."""
-        width, height = fitted(frame.width, frame.height, self._aspect, self._long_side)
-        scaled = self._scaler.reformat(
-            frame, width, height, "bgr24", src_colorspace=_matrix(frame), interpolation="AREA", threads=1
-        )
-        image = scaled.to_ndarray()
+        size = fitted(frame.width, frame.height, self._aspect, self._long_side)
+        matrix = _matrix(frame)
+
+        def scale(part: Any) -> Image:
+            scaled = self._scaler.reformat(part, *size, "bgr24", src_colorspace=matrix, interpolation="AREA", threads=1)
+            return np.asarray(scaled.to_ndarray())
+
+        image = without_combs(frame, scale) if frame.interlaced_frame else scale(frame)
         turns = round(frame.rotation / 90) % 4  # counter-clockwise, as rot90 turns
         return np.ascontiguousarray(np.rot90(image, turns))
 
