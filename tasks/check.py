@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from model import weights
+from model import face_weights, weights
 from model.dialogue import Utterance
 from model.errors import CorpusError, DialogueError
 from tasks import check_text, check_videos, ingest
@@ -83,16 +83,18 @@ def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Fin
             model = getattr(values, "model", DEMO)
             if model not in (DEMO, *told):  # the demo's own captioner is shipped
                 told.add(model)
-                yield _weights(model, cache)
+                yield _weights(model, weights.at_hand(model, cache), cache)
+            if detector := getattr(values, "face_model", None):
+                yield _weights(detector, face_weights.at_hand(detector, cache), cache)
         except DialogueError as error:
             if str(error) not in told:
                 told.add(str(error))
                 yield Finding("error", "source", stage.name, str(error))
 
 
-def _weights(model: str, cache: Path) -> Finding:
+def _weights(model: str, at_hand: bool, cache: Path) -> Finding:
     """Whether a model is here, and the room that there is for what is not."""
-    if weights.at_hand(model, cache):
+    if at_hand:
         return Finding("info", "weights", model, "on this machine")
     place = next(folder for folder in (cache, *cache.resolve().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free / 1e9

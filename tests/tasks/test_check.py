@@ -81,9 +81,17 @@ def test_weights_are_here_or_yet_to_come(tmp_path: Path, tiny_model: Path) -> No
 
 
 def test_a_stage_that_is_off_needs_nothing(tmp_path: Path) -> None:
-    face = {"enabled": False, "face_model": tmp_path / "none.onnx"}
+    face = {"enabled": False, "face_model": str(tmp_path / "none.onnx")}
     values = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)}, keyframes=face)
     assert [item for item in check(values, tmp_path) if item.level == "error"] == []
+
+
+def test_a_face_model_that_is_yet_to_be_fetched_is_told(tmp_path: Path) -> None:
+    folder = write_meld(tmp_path)
+    values = settings(ingest={"corpus": "meld", "folder": folder, "videos": folder}, keyframes={"face_model": "yunet"})
+    found = {item.id: item.detail for item in check(values, tmp_path / "cache") if item.check == "weights"}
+    assert found["yunet"].startswith("not on this machine yet")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_clips_are_looked_at_where_they_are_used(tmp_path: Path) -> None:
