@@ -18,7 +18,7 @@ HEAVY = {"torch", "transformers", "peft", "accelerate", "cv2", "av", "sklearn", 
 LINES = 300
 
 STARTS_PROCESSES = {"model/pinned_file.py", "tasks/video/process.py", "tasks/demo/clip.py", "flows/settings.py"}
-"""pip for a pinned file, decoders that serve many files each, the demo's drawing, git once a run. Nothing an utterance."""
+"""pip for a pinned file, decoders for many files each, the demo's drawing, git once a run: nothing an utterance."""
 
 ELSEWHERE = {
     "model/test_gguf_import": ("model/pinned_file",),
