@@ -161,7 +161,7 @@ def _clip(text: str, length: int) -> str:
 
 STAGE = Stage(
     name="report",
-    version=1,
+    version=2,
     reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
     writes="reports",
     row=ReportFile,
