@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 from model.dialogue import Utterance
 from model.errors import VideoError
 from tasks.check_text import Finding
+from tasks.corpora.subtitles_layout import SUFFIXES
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Progress, no_progress
-from tasks.video.outcome import Length
+from tasks.video.outcome import Length, Stretch
 from tasks.video.stretches import by_file, fault
 
 LONG_S = 60.0
@@ -48,7 +49,10 @@ def all_of(
     files = by_file(utterances)
     found = _lengths(list(files), root, settings, progress)
     for name, length in found.items():
-        yield from _of_file(name, length, [spoken[line] for line in files[name] if line in spoken])
+        if any(end is not None for _, end in files[name].values()):
+            yield from _of_stretches(name, length, files[name])
+        else:
+            yield from _of_file(name, length, [spoken[line] for line in files[name] if line in spoken])
     if whole:
         yield from _nobodys(root, files)
 
@@ -64,6 +68,17 @@ def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, prog
         found[name] = future.result()
         progress(done, len(pending), "clips")
     return found
+
+
+def _of_stretches(name: str, length: Length, stretches: Mapping[str, Stretch]) -> Iterator[Finding]:
+    """A long file of which each line is a stretch: how long it is says nothing, but lines may lie behind its end."""
+    if not isinstance(length, float):
+        yield from _of_file(name, length, ())
+        return
+    for line, (start, _) in stretches.items():
+        if start >= length:
+            detail = f"it starts at {start:g} s, and {name} ends at {length:.1f} s: is that its video?"
+            yield Finding("error", "outside_video", line, detail)
 
 
 def _of_file(name: str, length: Length, spoken: Sequence[float]) -> Iterator[Finding]:
@@ -87,10 +102,14 @@ def _nobodys(root: Path, files: Mapping[str, object]) -> Iterator[Finding]:
     for folder in sorted({PurePosixPath(name).parent for name in named}):
         try:
             with os.scandir(root / folder) as entries:
-                there = sorted(entry.name for entry in entries if not entry.is_dir())
+                there = sorted(entry.name for entry in entries if not (entry.is_dir() or _is_subtitles(entry.name)))
         except OSError:  # its files are told as missing
             continue
         extra = [name for name in there if str(folder / name) not in named]
         if extra:
             listed = ", ".join(extra[:NAMED]) + (", …" if len(extra) > NAMED else "")
             yield Finding("info", "extra_files", str(folder), f"{len(extra)} files that no line names: {listed}")
+
+
+def _is_subtitles(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)

@@ -74,6 +74,16 @@ def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
     assert look(clips, "train/long.mp4", "train/long.mp4", spoken=2.0) == []
 
 
+def test_a_long_file_is_no_fault_where_lines_are_stretches_of_it(clips: Path) -> None:
+    rows = [replace(line(n, "train/long.mp4"), start_s=start, end_s=start + 2) for n, start in enumerate((3.0, 69, 70))]
+    assert list(check_videos.all_of(rows[:1], clips, ONE, {}, whole=False)) == []
+    (found,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
+    assert found.detail == "it starts at 70 s, and train/long.mp4 ends at 70.0 s: is that its video?"
+    gone = [replace(row, video="train/gone.mp4") for row in rows]
+    assert [item.check for item in check_videos.all_of(gone, clips, ONE, {}, whole=False)] == ["missing_video"]
+
+
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
     rows = [line(0, "train/good.mp4"), line(1, "train/good.mp4")]
     found = list(check_videos.all_of(rows, clips, ONE, {rows[0].utterance_id: 3.0}, whole=False))
@@ -85,6 +95,10 @@ def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
         Finding("info", "extra_files", "train", "4 files that no line names: long.mp4, short.mp4, sound.mp4, text.mp4")
     ]
     assert look(clips, "train/good.mp4") == []
+    for name in ("good.srt", "good.VTT"):
+        (clips / "train" / name).write_text("beside the videos")
+    assert len(look(clips, "train/good.mp4", whole=True)) == 1
+    assert "4 files" in look(clips, "train/good.mp4", whole=True)[0].detail
 
 
 def test_bad_times_are_an_error(clips: Path) -> None:
