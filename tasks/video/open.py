@@ -103,13 +103,14 @@ def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> 
         raise refuse("unsupported_codec", f"{name} is coded as {codec.name if codec else 'an unknown codec'}")
     if codec.width * codec.height > max_pixels:
         raise refuse("too_large", f"{name} is {codec.width} × {codec.height}, more than {max_pixels} pixels")
-    seconds = _seconds(container, stream)
+    start = _start(container, stream)
+    seconds = _seconds(container, stream, start)
     if seconds is not None and seconds > max_seconds:
         raise refuse("too_long", f"{name} lasts {seconds:.0f} s, more than {max_seconds:.0f} s")
     codec.thread_count = 1  # parallel over files; frame threads cost more and slice threads have deadlocked
     codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
     rate = stream.average_rate
-    return Video(container, stream, _start(container, stream), seconds, float(rate) if rate else None, _aspect(stream))
+    return Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
 
 
 def _main_stream(container: Any) -> Any | None:
@@ -132,9 +133,11 @@ def _start(container: Any, stream: Any) -> float:
     return float((stream.start_time or 0) * stream.time_base)
 
 
-def _seconds(container: Any, stream: Any) -> float | None:
+def _seconds(container: Any, stream: Any, start_s: float) -> float | None:
+    """From time 0 to the end of the pictures."""
     if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
+        before = float(stream.start_time * stream.time_base) - start_s if stream.start_time is not None else 0.0
+        return max(before, 0.0) + float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration is not None else None
 
 

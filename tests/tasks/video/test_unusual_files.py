@@ -14,6 +14,7 @@ import pytest
 from video_clips import FFMPEG, moving, scene, three_shots, which_scene, write_clip
 
 from tasks.video.extract import Span, extract
+from tasks.video.open import open_video
 from tasks.video.options import Options
 from tasks.video.outcome import Chosen
 
@@ -56,6 +57,9 @@ def test_pictures_that_begin_after_the_sound_keep_their_distance(tmp_path: Path,
     ffmpeg("-itsoffset", 2, "-i", three_shots(tmp_path / "whole.mp4"), *sound, tmp_path / f"a.{ending}")
     found = frames(tmp_path / f"a.{ending}", (3.0, 4.0))
     assert [which_scene(one.jpeg, range(6)) for one in found] == [2]
+    with open_video(tmp_path, f"a.{ending}", 10**7, 600) as video:
+        assert video.seconds is not None
+        assert video.seconds >= 4.9
 
 
 @pytest.mark.parametrize("mode", ["fast", "full"])
