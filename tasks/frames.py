@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.dialogue import Keyframe, Rejected, Utterance
+from model.dialogue import SPLITS, Keyframe, Rejected, Utterance
 from model.errors import SettingsError, WorkspaceError
 from storage import ledger
 from storage.shards import read_table
@@ -37,7 +37,8 @@ def find(run: Run, utterance_ids: Sequence[str]) -> list[Shown]:
     """
     wanted = list(dict.fromkeys(utterance_ids))
     known: dict[str, tuple[int, Utterance]] = {}
-    for shard in _shards(run):
+    splits = {split for name in wanted for split in name.split("/")[1:2]}
+    for shard in _shards(run, splits):
         known |= {row.utterance_id: (shard, row) for row in _rows(run, "utterances", "ingest", shard, wanted)}
     for name in wanted:
         if name not in known:
@@ -68,7 +69,7 @@ def sample(run: Run, count: int, seed: int) -> list[str]:
     return [name for name in ids if name in drawn]
 
 
-def _shards(run: Run, splits: Sequence[str] | None = None) -> list[int]:
+def _shards(run: Run, splits: Collection[str] = SPLITS) -> list[int]:
     if run.keys["keyframes"] is None:
         raise SettingsError(
             f"{run.run_id} has no keyframes: they are off (keyframes.enabled, or a corpus without videos)"
@@ -77,7 +78,7 @@ def _shards(run: Run, splits: Sequence[str] | None = None) -> list[int]:
     if cut is None:
         how = run.typed(f"rerun {run.run_id} --failed")
         raise WorkspaceError(f"{run.run_id}: the corpus has not been read yet: `{how}` goes on")
-    return [item["shard"] for item in cut if splits is None or item["split"] in splits]
+    return [item["shard"] for item in cut if item["split"] in splits]
 
 
 def _check(run: Run, shard: int, name: str) -> None:
