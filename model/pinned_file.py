@@ -39,6 +39,11 @@ class PinnedFile:
     hub_revision: str
     hub_file: str
 
+    @property
+    def room(self) -> int:
+        """Bytes that its download and its conversion take together."""
+        return self.wheel_size + self.size + 4 * self.size
+
 
 @contextmanager
 def making(target: Path, source: PinnedFile, progress: Progress) -> Iterator[None]:
