@@ -89,7 +89,9 @@ class Refusal(Answer):
         return reason
 
     def error(self) -> VideoError:
-        return VideoError(self.reason, self.detail[:LONGEST_DETAIL])
+        half = LONGEST_DETAIL // 2
+        short = len(self.detail) <= LONGEST_DETAIL  # else without its middle: what to do stands at the end
+        return VideoError(self.reason, self.detail if short else f"{self.detail[:half]}…{self.detail[1 - half :]}")
 
 
 class Clips(Answer):

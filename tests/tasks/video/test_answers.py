@@ -99,9 +99,10 @@ def test_a_clip_is_frames_or_a_known_reason(clips: Any) -> None:
 
 
 def test_a_reason_is_kept_short_and_in_any_letters() -> None:
-    error = Refusal.read({"reason": "partial", "detail": "\udcff" * 10**6}).error()
+    error = Refusal.read({"reason": "partial", "detail": "\udcff" * 10**6 + "; fetch it again"}).error()
     assert isinstance(error, VideoError)
     assert (error.reason, len(str(error))) == ("partial", 4000)
+    assert str(error).endswith("; fetch it again")
 
 
 def test_a_picture_is_a_jpeg() -> None:
