@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from flows import check_command, corpus_commands, export_command, read_commands, run_commands
+from flows import check_command, corpus_commands, export_command, frames_command, read_commands, run_commands
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
 
@@ -27,6 +27,7 @@ run_commands.register(app)
 check_command.register(app)
 read_commands.register(app)
 export_command.register(app)
+frames_command.register(app)
 corpus_commands.register(app)
 
 INTERRUPTED = 130

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 SPLITS = ("train", "dev", "test")
 
+FaceBox = tuple[float, float, float, float, float]
+"""Left, top, width and height in pixels of the stored picture, and the detector's score (0 to 1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -42,7 +45,10 @@ class Keyframe:
 
     ``rank`` counts from 0 in order of time. ``sharpness`` is the variance of the Laplacian of the analysed luma,
     ``novelty`` the mean absolute luma difference (0 to 255) to the keyframe before it (0.0 for the first).
-    ``faces`` is a count, None where no detector ran. ``method`` names the algorithm and its version.
+    ``score`` is the selection's for this frame among those of its stretch: at best 1, with a face 1.5; below 0 for one
+    chosen for want of a fit one; None where none was needed (uniform). ``suspect``: out of a damaged stretch of the
+    file. ``faces`` is a count, None where no detector ran, as ``face_boxes`` is then. ``method`` names the algorithm
+    and its version.
     """
 
     utterance_id: str
@@ -53,7 +59,10 @@ class Keyframe:
     height: int
     sharpness: float
     novelty: float
+    score: float | None
+    suspect: bool
     faces: int | None
+    face_boxes: tuple[FaceBox, ...] | None
     method: str
 
 

@@ -11,14 +11,30 @@ import json
 import os
 import shutil
 from contextlib import redirect_stderr
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from model import atomic
 from model.errors import WeightsError
-from model.gguf_fetch import RECIPE, PinnedGguf, Progress, fetch, first_line
+from model.pinned_file import PinnedFile, Progress, fetch, first_line
 from model.weight_files import file_sha256
+
+RECIPE = 1
+"""Raised whenever ``convert`` changes what it writes; part of the weights' identity."""
+
+OTHERWISE = "set the model to a local folder that holds config.json, *.safetensors and the tokenizer"
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedGguf(PinnedFile):
+    """A GGUF file; ``max_length`` is what its model can read, in tokens."""
+
+    max_length: int
+
+    @property
+    def identity(self) -> str:
+        return f"gguf-sha256:{self.sha256}/bfloat16/{RECIPE}"
 
 
 def is_whole(folder: Path) -> bool:
@@ -42,7 +58,7 @@ def install(source: PinnedGguf, target: Path, progress: Progress) -> None:
     try:
         out = work / "out"
         out.mkdir(parents=True)
-        via = fetch(source, work, progress)
+        via = fetch(source, work / "model.gguf", progress, OTHERWISE)
         progress(0, 1, f"converting {source.name}")
         convert(source, work, out)
         seal(out, {"name": source.name, "via": via, "source": asdict(source), "recipe": RECIPE})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import WeightsError
-from model.gguf_fetch import first_line
+from model.pinned_file import first_line
 
 DEMO_FOLDER = Path(__file__).parent / "demo_captioner"
 """The small captioner that ships with the project; it knows only the demo's drawn world."""

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from model import gguf_import, weight_files
 from model.errors import WeightsError
-from model.gguf_fetch import RECIPE, PinnedGguf, Progress, first_line
+from model.gguf_import import RECIPE, PinnedGguf
+from model.pinned_file import Progress, first_line, making
 
 DEFAULT = "smollm2-135m-instruct"
 
@@ -112,24 +113,13 @@ def _target(pinned: PinnedGguf, folder: Path) -> Path:
 
 
 def _converted(pinned: PinnedGguf, folder: Path, report: Progress) -> Path:
-    from filelock import FileLock, Timeout
-
     target = _target(pinned, folder)
     if gguf_import.is_whole(target):
         return target
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f".{target.name}.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            report(0, 1, f"waiting for another process that fetches {pinned.name}")
-            lock.acquire()
-        try:
+        with making(target, pinned, report):
             if not gguf_import.is_whole(target):
                 gguf_import.install(pinned, target, report)
-        finally:
-            lock.release()
     except OSError as error:
         raise WeightsError(f"cannot write weights into {folder}: {error.strerror or error}") from error
     return target

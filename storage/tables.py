@@ -24,11 +24,13 @@ from model.dialogue import (
 _TEXT = pa.string()
 _WORDS = pa.list_(pa.string())
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+_FACE_BOX = pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height", "score")])
 _SPECIAL = {
     ("Utterance", "turn"): pa.int32(),
     ("Utterance", "raters"): _WORDS,
     ("Keyframe", "jpeg"): pa.binary(),
     ("Keyframe", "faces"): pa.int32(),
+    ("Keyframe", "face_boxes"): pa.list_(_FACE_BOX),
     ("Caption", "emotion_words"): _WORDS,
     ("Instruction", "messages"): pa.list_(_MESSAGE),
     ("Instruction", "context_ids"): _WORDS,
@@ -119,9 +121,11 @@ def cells(column: pa.ChunkedArray) -> list[Any]:
 def _array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
     """One column; lists as flat values and offsets, which Arrow would find cell by cell."""
     if pa.types.is_list(kind):
-        flat = list(chain.from_iterable(values))
-        offsets = pa.array(accumulate(map(len, values), initial=0), pa.int32())
-        return pa.ListArray.from_arrays(offsets, _array(kind.value_type, flat), type=kind)
+        absent = pa.array([value is None for value in values], pa.bool_()) if None in values else None
+        held = [value or () for value in values]
+        offsets = pa.array(accumulate(map(len, held), initial=0), pa.int32())
+        flat = _array(kind.value_type, list(chain.from_iterable(held)))
+        return pa.ListArray.from_arrays(offsets, flat, type=kind, mask=absent)
     if pa.types.is_struct(kind):
         parts = zip(*values, strict=True) if values else repeat(())
         return pa.StructArray.from_arrays(
@@ -139,5 +143,5 @@ def _from_cell(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     if value and isinstance(value[0], dict):
-        return tuple((item["role"], item["content"]) for item in value)
+        return tuple(tuple(item.values()) for item in value)
     return tuple(value)

@@ -136,16 +136,29 @@ LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_l
 
 
 def _write_empty_parts(layout: Layout) -> None:
-    """An empty part per table, so that a view has its columns before the first row exists."""
+    """An empty part per table, so that a view has all of today's columns whatever parts there are."""
     import pyarrow.parquet as pq
 
     from storage.tables import to_arrow
 
     for table in LAKE_VIEWS:
         path = layout.lake / table / SCHEMA_FOLDER / "part-empty.parquet"
-        if not path.exists():
+        if not _has_columns(path, table):
             with replacing(path) as temporary:
                 pq.write_table(to_arrow(table, []), temporary)
+
+
+def _has_columns(path: Path, table: str) -> bool:
+    """False too where an earlier version of this program wrote the file, or where it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from storage.tables import SCHEMAS
+
+    try:
+        return bool(pq.read_schema(path) == SCHEMAS[table])
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _sql_files(folder: str) -> list[tuple[str, str]]:

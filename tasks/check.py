@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from model import weights
+from model import face_weights, weights
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from model.vlm import DEMO_FOLDER
@@ -96,15 +96,16 @@ def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Fin
             model = getattr(values, "model", DEMO)
             if model not in (DEMO, *told):  # the demo's own captioner is shipped
                 told.add(model)
-                yield _weights(model, cache)
+                yield _weights(model, weights.at_hand(model, cache))
+            if detector := getattr(values, "face_model", None):
+                yield _weights(detector, face_weights.at_hand(detector, cache))
         except DialogueError as error:
             if str(error) not in told:
                 told.add(str(error))
                 yield Finding("error", "source", stage.name, str(error))
 
 
-def _weights(model: str, cache: Path) -> Finding:
-    here = weights.at_hand(model, cache)
+def _weights(model: str, here: bool) -> Finding:
     told = "on this machine" if here else "not on this machine yet: a run fetches it first"
     return Finding("info", "weights", model, told)
 

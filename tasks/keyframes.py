@@ -6,7 +6,6 @@ of rejects and the others go on.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,10 +13,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from model import face_weights
 from model.dialogue import Keyframe, Rejected, Utterance
-from model.errors import CorpusError, VideoError, WeightsError
+from model.errors import CorpusError, VideoError
 from tasks.stage import Context, Rows, Stage, StageSettings
 from tasks.video.options import VERSION, Options
 from tasks.video.outcome import Outcome, Stretch
@@ -47,8 +47,9 @@ class KeyframesSettings(StageSettings):
     method: Literal["best", "uniform"] = "best"
     """best chooses by shots, sharpness, exposure, motion and faces; uniform takes equal distances."""
 
-    face_model: Path | None = None
-    """A YuNet face detector (.onnx). Without one the choice goes by the picture alone and counts no faces."""
+    face_model: str | None = Field(default=None, min_length=1)
+    """A face detector: "yunet" (fetched once) or the path of a YuNet .onnx. Without one ("off") the choice goes by the
+    picture alone and no faces are counted."""
 
     max_pixels: int = Field(default=4096 * 2304, ge=1)
     """Largest frame that is decoded, width × height."""
@@ -65,10 +66,15 @@ class KeyframesSettings(StageSettings):
     workers: int | None = Field(default=None, ge=1)
     """Decoder processes; as many as there are cores if not set."""
 
-    def options(self) -> Options:
-        """What a decoder needs of these."""
+    @field_validator("face_model")
+    @classmethod
+    def _none_if_off(cls, name: str | None) -> str | None:
+        return None if name is None or name.lower() == "off" else name
+
+    def options(self, face_model: Path | None = None) -> Options:
+        """What a decoder needs of these; ``face_model`` is the file that the setting stands for."""
         values = {field.name: getattr(self, field.name) for field in fields(Options)}
-        return Options(**{**values, "face_model": str(self.face_model.resolve()) if self.face_model else None})
+        return Options(**{**values, "face_model": str(face_model) if face_model else None})
 
 
 def run(rows: Rows, settings: KeyframesSettings, context: Context) -> Iterator[Keyframe | Rejected]:
@@ -88,16 +94,8 @@ def run(rows: Rows, settings: KeyframesSettings, context: Context) -> Iterator[K
 
 
 def _identity(settings: KeyframesSettings) -> Mapping[str, str]:
-    """The face model's digest: its bytes decide the result, wherever it lies."""
-    if settings.face_model is None:
-        return {}
-    try:
-        return {"face_model": hashlib.sha256(settings.face_model.read_bytes()).hexdigest()}
-    except OSError as error:
-        raise WeightsError(
-            f"keyframes.face_model: {settings.face_model} cannot be read ({error.strerror}); "
-            "correct the path or leave it out"
-        ) from error
+    """The face model's digest."""
+    return {"face_model": face_weights.identity(settings.face_model)} if settings.face_model else {}
 
 
 STAGE = Stage(
@@ -124,7 +122,8 @@ def _submit(
             f"the corpus names videos but its video folder is {context.videos or 'not set'}; "
             "set it, or set keyframes.enabled = false to use the text alone"
         )
-    options = settings.options()
+    finder = settings.face_model and face_weights.resolve(settings.face_model, context.cache, context.progress)
+    options = settings.options(finder or None)
     pool = shared_pool(settings.workers or len(os.sched_getaffinity(0)), settings.memory_mb * 2**20)
     root = context.videos.resolve()
     return {name: pool.submit((root, name, list(stretches.values())), options) for name, stretches in files.items()}

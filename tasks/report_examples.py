@@ -22,12 +22,14 @@ _TOP = 3
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """``source`` is a data: address, None where the keyframe is no picture; sizes are in pixels."""
+    """``source`` is a data: address, None where the keyframe is no picture; sizes are in pixels, ``time_s`` is the
+    line's. ``evidence`` says why the frame was chosen: ["score 0.91", "2 faces"]."""
 
     source: str | None
     width: int
     height: int
     time_s: float
+    evidence: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,19 @@ def thumbnail(frame: Keyframe) -> Thumbnail:
     try:
         picture = decode_jpeg(frame.jpeg)
     except VideoError:
-        return Thumbnail(None, *_THUMBNAIL, frame.time_s)
+        return Thumbnail(None, *_THUMBNAIL, frame.time_s, _evidence(frame))
     picture.thumbnail(_THUMBNAIL)
     picture.info.clear()  # a comment would be written again
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80, optimize=True)
     source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Thumbnail(source, picture.width, picture.height, frame.time_s)
+    return Thumbnail(source, picture.width, picture.height, frame.time_s, _evidence(frame))
+
+
+def _evidence(frame: Keyframe) -> list[str]:
+    score = [] if frame.score is None else [f"score {frame.score:.2f}"]
+    faces = [] if frame.faces is None else ["1 face" if frame.faces == 1 else f"{frame.faces} faces"]
+    return [*score, *faces, *["out of a damaged stretch"] * frame.suspect]
 
 
 def _before(line: Utterance, dialogue: Sequence[Utterance]) -> list[Utterance]:

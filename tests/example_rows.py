@@ -17,6 +17,7 @@ from model.dialogue import (
 )
 
 FIRST, SECOND = "demo/train/kitchen/1", "demo/train/kitchen/2"
+BOXES = ((10.0, 20.5, 64.0, 80.0, 0.93), (0.0, 0.0, 12.0, 12.0, 0.6))
 
 ROWS: dict[str, list[Any]] = {
     "utterances": [
@@ -39,8 +40,9 @@ ROWS: dict[str, list[Any]] = {
         Utterance(SECOND, "demo", "train", "kitchen", 1, "2", "Ben", "", "anger"),
     ],
     "keyframes": [
-        Keyframe(FIRST, 0, 0.25, bytes(range(256)), 640, 480, 12.5, 0.0, 2, "novelty-1"),
-        Keyframe(FIRST, 1, 1.25, b"", 640, 480, 0.0, 255.0, None, "novelty-1"),
+        Keyframe(FIRST, 0, 0.25, bytes(range(256)), 640, 480, 12.5, 0.0, 0.75, True, 2, BOXES, "novelty-1"),
+        Keyframe(FIRST, 1, 1.25, b"", 640, 480, 0.0, 255.0, None, False, None, None, "novelty-1"),
+        Keyframe(FIRST, 2, 1.5, b"", 640, 480, 0.0, 0.0, -1.5, False, 0, (), "novelty-1"),
     ],
     "captions": [
         Caption(FIRST, "Two people smile.", "demo", "abc", "facial-cues", 2, 5, ("smile", "happy"), 0.1),

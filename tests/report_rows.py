@@ -26,7 +26,7 @@ def utterance(utterance_id: str, **other: Any) -> Utterance:
 
 
 def keyframe(utterance_id: str, rank: int = 0, picture: bytes | None = None) -> Keyframe:
-    return Keyframe(utterance_id, rank, 0.5 + rank, picture or jpeg(), 640, 360, 9.0, 0.0, None, "m")
+    return Keyframe(utterance_id, rank, 0.5 + rank, picture or jpeg(), 640, 360, 9.0, 0.0, 0.8, False, None, None, "m")
 
 
 def prediction(utterance_id: str, gold: str = "joy", said: str | None = "joy", system: str = "tuned") -> Prediction:

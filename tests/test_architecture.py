@@ -17,8 +17,11 @@ ROOMS = ("model", "storage", "tasks", "flows")
 HEAVY = {"torch", "transformers", "peft", "accelerate", "cv2", "av", "sklearn", "scipy", "matplotlib"}
 LINES = 300
 
+STARTS_PROCESSES = {"model/pinned_file.py", "tasks/video/process.py", "tasks/demo/clip.py", "flows/settings.py"}
+"""pip for a pinned file, decoders for many files each, the demo's drawing, git once a run: nothing an utterance."""
+
 ELSEWHERE = {
-    "model/test_gguf_import": ("model/gguf_fetch",),
+    "model/test_gguf_import": ("model/pinned_file",),
     "model/test_trainer": ("model/training_state",),
     "test_end_to_end": ("flows/pipeline", "flows/stages"),
     "tasks/demo/test_draw": (
@@ -81,6 +84,17 @@ def test_imports_go_one_way(path: Path) -> None:
 def test_importing_a_module_is_light(path: Path) -> None:
     found = imported(when_imported(ast.parse(path.read_text()))) & HEAVY
     assert not found, f"import {', '.join(found)} inside the functions that use it"
+
+
+@pytest.mark.parametrize("path", sources(*ROOMS), ids=name)
+def test_videos_are_decoded_in_one_way(path: Path) -> None:
+    """OpenCV's reader is silent about damage and shows interlaced films black; a program per clip costs a decoding."""
+    text = path.read_text()
+    assert "VideoCapture" not in text
+    found = imported(ast.walk(ast.parse(text)))
+    starting = {"subprocess", "ffmpeg", "imageio_ffmpeg"} & found or "os.system" in text or "os.popen" in text
+    assert bool(starting) == (name(path) in STARTS_PROCESSES)
+    assert "av" not in found or "tasks/video/" in name(path)
 
 
 @pytest.mark.parametrize(

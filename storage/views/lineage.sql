@@ -13,7 +13,8 @@ WITH keys AS (
     GROUP BY run_id
 ),
 frames AS (
-    SELECT stage_key, utterance_id, list(round(time_s, 2) ORDER BY rank) AS frame_times_s
+    SELECT stage_key, utterance_id, list(round(time_s, 2) ORDER BY rank) AS frame_times_s,
+           count(*) FILTER (suspect) AS suspect_frames
     FROM keyframes
     GROUP BY ALL
 )
@@ -21,7 +22,7 @@ SELECT p.run_id, split_part(p.utterance_id, '/', 1) AS corpus, p.utterance_id, p
        p.stage_key AS prediction_key, keys.adapter_key,
        keys.instructions_key, i.prompt, i.context_ids,
        keys.captions_key, c.text AS caption, c.model AS captioner,
-       keys.keyframes_key, f.frame_times_s,
+       keys.keyframes_key, f.frame_times_s, f.suspect_frames,
        keys.ingest_key, u.speaker, u.text, u.video
 FROM predictions p
 JOIN keys USING (run_id)

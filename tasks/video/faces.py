@@ -1,10 +1,12 @@
-"""Counts faces and says how prominent they are, with a YuNet model run by OpenCV."""
+"""Finds faces and says how prominent they are, with a YuNet model run by OpenCV."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
+from model.dialogue import FaceBox
 from model.errors import WeightsError
 from tasks.video.picture import Image
 
@@ -26,18 +28,26 @@ class FaceFinder:
                 "set keyframes.face_model to a YuNet .onnx with dynamic input, or leave it out"
             ) from error
 
-    def find(self, image: Image) -> list[tuple[float, float]]:
-        """For each face (its share of the picture's area, the detector's score), both 0 to 1."""
+    def find(self, image: Image) -> tuple[FaceBox, ...]:
+        """The faces as boxes inside the picture, in its pixels (to a tenth), the largest first."""
         import cv2
 
-        scale = LONG_SIDE / max(image.shape[:2])
+        scale = min(1.0, LONG_SIDE / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
         height, width = small.shape[:2]
         self._detector.setInputSize((width, height))
         found: Any = self._detector.detect(small)[1]
-        if found is None:
-            return []
-        return [(float(row[2] * row[3]) / (width * height), float(row[14])) for row in found]
+        rows = [] if found is None else found.astype(float).tolist()
+        boxes = (_inside(row, image.shape[1] / width, image.shape[0] / height, image) for row in rows)
+        return tuple(sorted((box for box in boxes if box[2] and box[3]), key=lambda box: -box[2] * box[3]))
+
+
+def _inside(row: list[float], across: float, down: float, image: Image) -> FaceBox:
+    """A row of the detector as a box that ends where the picture ends."""
+    height, width = image.shape[:2]
+    left, right = (round(min(max(x * across, 0.0), width), 1) for x in (row[0], row[0] + row[2]))
+    top, bottom = (round(min(max(y * down, 0.0), height), 1) for y in (row[1], row[1] + row[3]))
+    return left, top, round(right - left, 1), round(bottom - top, 1), round(min(max(row[14], 0.0), 1.0), 3)
 
 
 @functools.cache
@@ -46,6 +56,9 @@ def face_finder(model: str) -> FaceFinder:
     return FaceFinder(model)
 
 
-def prominence(faces: list[tuple[float, float]]) -> float:
+def prominence(image: Image, faces: Sequence[FaceBox]) -> float:
     """0 without a face, near 1 for a sure face that fills a quarter of the picture."""
-    return max((min(1.0, 2 * max(area, 0.0) ** 0.5) * score for area, score in faces), default=0.0)
+    pixels = image.shape[0] * image.shape[1]
+    return max(
+        (min(1.0, 2 * (width * height / pixels) ** 0.5) * score for *_, width, height, score in faces), default=0.0
+    )

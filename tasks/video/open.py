@@ -29,7 +29,8 @@ HEAD_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """An open file. ``seconds`` is the container's claim (None where it makes none), ``start_s`` the first time."""
+    """An open file. ``seconds`` is the container's claim (None where it makes none), ``start_s`` the time of its
+    streams that is its time 0."""
 
     container: Any
     stream: Any
@@ -94,27 +95,49 @@ def container_format(head: bytes) -> str | None:
 
 
 def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> Video:
-    stream = container.streams.best("video")
-    if stream is None or stream.disposition & type(stream.disposition).attached_pic:
+    stream = _main_stream(container)
+    if stream is None:
         raise refuse("no_video_stream", f"{name} holds no moving pictures")
     codec = stream.codec_context
     if codec is None or codec.name not in CODECS:
         raise refuse("unsupported_codec", f"{name} is coded as {codec.name if codec else 'an unknown codec'}")
     if codec.width * codec.height > max_pixels:
         raise refuse("too_large", f"{name} is {codec.width} × {codec.height}, more than {max_pixels} pixels")
-    seconds = _seconds(container, stream)
+    start = _start(container, stream)
+    seconds = _seconds(container, stream, start)
     if seconds is not None and seconds > max_seconds:
         raise refuse("too_long", f"{name} lasts {seconds:.0f} s, more than {max_seconds:.0f} s")
     codec.thread_count = 1  # parallel over files; frame threads cost more and slice threads have deadlocked
     codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
-    start = float((stream.start_time or 0) * stream.time_base)
     rate = stream.average_rate
     return Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
 
 
-def _seconds(container: Any, stream: Any) -> float | None:
+def _main_stream(container: Any) -> Any | None:
+    """The largest stream of moving pictures, the first of several. A cover is one JPEG, whatever it is called."""
+    moving = [one for one in container.streams.video if not one.disposition & type(one.disposition).attached_pic]
+    codecs = {one.index: one.codec_context for one in moving}
+
+    def rank(stream: Any) -> tuple[bool, bool, int]:
+        codec = codecs[stream.index]
+        known = codec is not None and codec.name in CODECS
+        return known, known and codec.name != "mjpeg", codec.width * codec.height if codec else 0
+
+    return max(moving, key=rank, default=None)
+
+
+def _start(container: Any, stream: Any) -> float:
+    """Where time 0 of the file lies, in seconds of its streams: where the first of them begins, as in a player."""
+    if container.start_time is not None:
+        return float(container.start_time) / 1_000_000
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def _seconds(container: Any, stream: Any, start_s: float) -> float | None:
+    """From time 0 to the end of the pictures."""
     if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
+        before = float(stream.start_time * stream.time_base) - start_s if stream.start_time is not None else 0.0
+        return max(before, 0.0) + float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration is not None else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 """Of the selection; raise it (and the stage's version) whenever the same video gives other frames."""
 
 
@@ -22,7 +22,7 @@ class Options:
     max_seconds: float = 4 * 3600.0
     timeout_s: float = 60.0
 
-    def describe(self, mode: str, suspect: bool) -> str:
-        """The ``method`` column: ``best-1/fast/nofaces``, with ``/suspect`` for a frame out of a damaged stretch."""
+    def describe(self, mode: str) -> str:
+        """The ``method`` column: ``best-2/fast/nofaces``."""
         faces = "yunet" if self.face_model else "nofaces"
-        return f"{self.method}-{VERSION}/{mode}/{faces}" + ("/suspect" if suspect else "")
+        return f"{self.method}-{VERSION}/{mode}/{faces}"

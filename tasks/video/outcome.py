@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.dialogue import FaceBox
 from model.errors import VideoError
 
 Stretch = tuple[float, float | None]
@@ -20,7 +21,10 @@ class Chosen:
     height: int
     sharpness: float
     novelty: float
+    score: float | None
+    suspect: bool
     faces: int | None
+    face_boxes: tuple[FaceBox, ...] | None
     method: str
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.video.interlace import without_combs
 
 UNNAMED_COLORSPACE = 2
 
@@ -26,13 +29,34 @@ class Renderer:
 
     def render(self, frame: Any) -> Image:
         """The frame as it should be seen; its long side at most ``long_side``, never enlarged."""
-        width, height = fitted(frame.width, frame.height, self._aspect, self._long_side)
-        scaled = self._scaler.reformat(
-            frame, width, height, "bgr24", src_colorspace=_matrix(frame), interpolation="AREA", threads=1
-        )
-        image = scaled.to_ndarray()
-        turns = round(frame.rotation / 90) % 4  # counter-clockwise, as rot90 turns
-        return np.ascontiguousarray(np.rot90(image, turns))
+        size = fitted(frame.width, frame.height, self._aspect, self._long_side)
+        matrix = _matrix(frame)
+
+        def scale(part: Any) -> Image:
+            scaled = self._scaler.reformat(part, *size, "bgr24", src_colorspace=matrix, interpolation="AREA", threads=1)
+            return np.asarray(scaled.to_ndarray())
+
+        image = without_combs(frame, scale) if frame.interlaced_frame else scale(frame)
+        return np.ascontiguousarray(upright(image, _display_matrix(frame)))
+
+
+def upright(image: Image, matrix: Sequence[int]) -> Image:
+    """The image turned and mirrored as a display matrix says: x' = ax + cy, y' = bx + dy, by its signs alone."""
+    a, b, c, d = matrix
+    across, down = (c, b) if abs(b) > abs(a) else (a, d)
+    turned = image.swapaxes(0, 1) if abs(b) > abs(a) else image
+    return turned[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+
+
+def _display_matrix(frame: Any) -> Sequence[int]:
+    """Its a, b, c and d. (``frame.rotation`` takes a mirrored picture for a turned one.)"""
+    from av.sidedata.sidedata import Type
+
+    found = frame.side_data.get(Type.DISPLAYMATRIX)
+    if found is None:
+        return 1, 0, 0, 1
+    numbers = np.frombuffer(bytes(found), np.int32).tolist()
+    return numbers[0], numbers[1], numbers[3], numbers[4]
 
 
 def fitted(width: int, height: int, aspect: Fraction, long_side: int) -> tuple[int, int]:

@@ -58,8 +58,9 @@ class WorkerPool:
             except TimeoutError:
                 worker.end()
                 return refuse("timed_out", f"{name}: the decoder hung and was ended")
-            except WorkerLost:
+            except WorkerLost as lost:
                 how = worker.end()
+                how = str(lost) or how
                 continue
             except WeightsError:
                 self._give_back(worker)

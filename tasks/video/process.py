@@ -18,12 +18,16 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from model.errors import VideoError, WeightsError
+from model.errors import WeightsError
+from tasks.video import answers
+from tasks.video.answers import NonsenseError
 from tasks.video.options import Options
-from tasks.video.outcome import Chosen, Length, Outcome, Stretch
+from tasks.video.outcome import Length, Outcome, Stretch
 
 START_S = 120.0
 GRACE_S = 5.0
+MOST_BYTES = 64_000_000
+"""Of one message; a picture of 4096 × 4096 at quality 100 has less."""
 ROOM = Path(__file__).parents[2]
 
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
@@ -34,7 +38,7 @@ Request = tuple[Path, str, Sequence[Stretch]]
 
 
 class WorkerLost(Exception):
-    """The process ended before it answered."""
+    """The process ended before it answered, or answered what no decoder answers; its text says what, if known."""
 
 
 class Worker:
@@ -64,14 +68,21 @@ class Worker:
         """
         root, name, stretches = request
         reply = self._ask(root, name, list(stretches), options)
-        return [self._outcome(clip) for clip in reply["clips"]]
+        try:
+            clips = answers.Clips.read(reply).clips
+            if len(clips) != len(stretches):
+                raise NonsenseError(f"{len(clips)} clips for {len(stretches)} stretches")
+            return [self._outcome(clip) for clip in clips]
+        except NonsenseError as error:
+            raise WorkerLost(f"its answer makes no sense: {error}") from error
 
     def length(self, root: Path, name: str, options: Options) -> Length:
         """How long the file is, by its head; raises as ``extract`` does."""
         reply = self._ask(root, name, None, options)
-        if "reason" in reply:
-            return VideoError(reply["reason"], reply["detail"])
-        return None if reply["seconds"] is None else float(reply["seconds"])
+        try:
+            return answers.Refusal.read(reply).error() if "reason" in reply else answers.Length.read(reply).seconds
+        except NonsenseError as error:
+            raise WorkerLost(f"its answer makes no sense: {error}") from error
 
     def end(self) -> str:
         """Ends the process and says how it ended, where it did so by itself: "SIGSEGV", "exit code 1"."""
@@ -94,24 +105,31 @@ class Worker:
         while "alive" in reply:
             reply = self._receive(options.timeout_s + GRACE_S)
         if "fault" in reply:
-            raise WeightsError(reply["fault"])
+            raise WeightsError(str(reply["fault"]))
         return reply
 
-    def _outcome(self, clip: dict[str, Any]) -> Outcome:
-        if "reason" in clip:
-            return VideoError(clip["reason"], clip["detail"])
-        return [Chosen(jpeg=self._bytes(GRACE_S), **frame) for frame in clip["frames"]]
+    def _outcome(self, clip: answers.Frames | answers.Refusal) -> Outcome:
+        if isinstance(clip, answers.Refusal):
+            return clip.error()
+        return [frame.chosen(self._bytes(GRACE_S)) for frame in clip.frames]
 
     def _receive(self, seconds: float) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self._bytes(seconds))
+        try:
+            message = json.loads(self._bytes(seconds))
+        except (ValueError, RecursionError) as error:
+            raise WorkerLost("its answer is not JSON") from error
+        if not isinstance(message, dict):
+            raise WorkerLost("its answer is not a message")
         return message
 
     def _bytes(self, seconds: float) -> bytes:
         try:
             if not self._pipe.poll(seconds):
                 raise TimeoutError
-            return self._pipe.recv_bytes()
-        except (EOFError, ConnectionError) as error:
+            return self._pipe.recv_bytes(MOST_BYTES)
+        except TimeoutError:
+            raise
+        except (EOFError, OSError) as error:  # OSError: gone, or a longer message than that
             raise WorkerLost from error
 
 

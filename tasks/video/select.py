@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tasks.video.measure import difference, fingerprint
 from tasks.video.shots import Shot, find_shots
@@ -22,15 +23,23 @@ FaceScore = Callable[[Candidate], float]
 """How prominently a frame shows a face, 0 to 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A chosen frame and its score against the others of its stretch; None where none was needed (uniform)."""
+
+    candidate: Candidate
+    score: float | None
+
+
 def no_faces(candidate: Candidate) -> float:  # noqa: ARG001
     return 0.0
 
 
-def choose(window: Window, max_frames: int, face_score: FaceScore = no_faces) -> list[Candidate]:
-    """1 to ``max_frames`` candidates in order of time; [] only for a window without any."""
+def choose(window: Window, max_frames: int, face_score: FaceScore = no_faces) -> list[Picked]:
+    """1 to ``max_frames`` frames in order of time; [] only for a window without any."""
     if not window.candidates:
         return []
-    picked: list[Candidate] = []
+    picked: list[Picked] = []
     for shot, count in _shares(find_shots(window.looks), max_frames):
         inside = [c for c in window.candidates if shot.first <= c.index <= shot.last]
         sharpest = max((look.sharpness for look in window.looks[shot.first : shot.last + 1]), default=0.0)
@@ -39,19 +48,24 @@ def choose(window: Window, max_frames: int, face_score: FaceScore = no_faces) ->
             if part:
                 picked.append(_best_of(part, shot, sharpest, middle, face_score))
     if not picked:
-        picked = [max(window.candidates, key=lambda c: (not c.look.unfit, c.look.sharpness))]
-    fit = [c for c in picked if not c.look.unfit]
+        best = max(window.candidates, key=lambda c: (not c.look.unfit, c.look.sharpness))
+        picked = [Picked(best, _score(best, _whole(window), best.look.sharpness, best.look.time_s))]
+    fit = [one for one in picked if not one.candidate.look.unfit]
     return _without_duplicates(fit or picked[:1])
 
 
-def choose_uniform(window: Window, max_frames: int) -> list[Candidate]:
+def choose_uniform(window: Window, max_frames: int) -> list[Picked]:
     """The candidates nearest to the middles of equal parts, as many as the window's length allows."""
     if not window.candidates:
         return []
-    whole = Shot(0, len(window.looks) - 1, window.looks[0].time_s, window.looks[-1].time_s)
+    whole = _whole(window)
     parts = _parts(whole, _budget(whole.seconds, max_frames))
     near = [min(window.candidates, key=lambda c: abs(c.look.time_s - middle)) for _, middle, _ in parts]
-    return list({candidate.index: candidate for candidate in near}.values())
+    return [Picked(candidate, None) for candidate in {one.index: one for one in near}.values()]
+
+
+def _whole(window: Window) -> Shot:
+    return Shot(0, len(window.looks) - 1, window.looks[0].time_s, window.looks[-1].time_s)
 
 
 def _budget(seconds: float, max_frames: int) -> int:
@@ -78,30 +92,32 @@ def _parts(shot: Shot, count: int) -> list[tuple[float, float, float]]:
     return [(start, start + width / 2, end) for start, end in zip(starts, [*starts[1:], math.inf], strict=True)]
 
 
-def _best_of(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: float, face_score: FaceScore) -> Candidate:
-    half = max(shot.seconds / 2, 1e-6)
-
-    def score(candidate: Candidate) -> float:
-        look = candidate.look
-        at_edge = candidate.index - shot.first < 2 or shot.last - candidate.index < 2
-        return (
-            look.sharpness / max(sharpest, 1e-6)
-            - 0.3 * abs(look.time_s - middle) / half
-            - 0.3 * min(look.change / 20, 1.0)
-            - 0.6 * at_edge
-            - 2.0 * look.unfit
-        )
-
-    ranked = sorted(part, key=lambda c: (-score(c), c.index))[:2]
-    return max(ranked, key=lambda c: (score(c) + 0.5 * face_score(c), -c.index))
+def _best_of(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: float, face_score: FaceScore) -> Picked:
+    scores = {candidate.index: _score(candidate, shot, sharpest, middle) for candidate in part}
+    ranked = sorted(part, key=lambda c: (-scores[c.index], c.index))[:2]
+    picked = [Picked(candidate, scores[candidate.index] + 0.5 * face_score(candidate)) for candidate in ranked]
+    return max(picked, key=lambda one: (one.score, -one.candidate.index))
 
 
-def _without_duplicates(picked: Sequence[Candidate]) -> list[Candidate]:
+def _score(candidate: Candidate, shot: Shot, sharpest: float, middle: float) -> float:
+    """1 at best, without faces; below 0 only for a frame that is unfit or fails in several ways."""
+    look, half = candidate.look, max(shot.seconds / 2, 1e-6)
+    at_edge = candidate.index - shot.first < 2 or shot.last - candidate.index < 2
+    return (
+        look.sharpness / max(sharpest, 1e-6)
+        - 0.3 * abs(look.time_s - middle) / half
+        - 0.3 * min(look.change / 20, 1.0)
+        - 0.6 * at_edge
+        - 2.0 * look.unfit
+    )
+
+
+def _without_duplicates(picked: Sequence[Picked]) -> list[Picked]:
     """Drops a frame that is another one over again; a changed expression is not (that is the signal)."""
-    kept: list[Candidate] = []
-    for candidate in picked:
-        if not any(_same(candidate, other) for other in kept):
-            kept.append(candidate)
+    kept: list[Picked] = []
+    for one in picked:
+        if not any(_same(one.candidate, other.candidate) for other in kept):
+            kept.append(one)
     return kept
 
 

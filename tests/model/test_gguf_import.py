@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import shutil
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wheels import write_wheel
 
 from model import gguf_import, weights
 from model.errors import WeightsError
-from model.gguf_fetch import PinnedGguf
+from model.gguf_import import PinnedGguf
 from model.weight_files import file_sha256
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-MEMBER = "tiny_gguf/tiny.gguf"
+MEMBER = "tiny_wheel/tiny.gguf"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,7 @@ def pinned(gguf_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The file in a wheel that pip finds without a network; the hub is off."""
     links = tmp_path / "links"
     links.mkdir()
-    wheel = write_wheel(links, gguf_file.read_bytes())
+    wheel = write_wheel(links, MEMBER, gguf_file.read_bytes())
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -81,7 +80,7 @@ def pinned(gguf_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         licence="Apache-2.0",
         sha256=hashlib.sha256(gguf_file.read_bytes()).hexdigest(),
         size=gguf_file.stat().st_size,
-        package="tiny-gguf",
+        package="tiny-wheel",
         version="1.0",
         wheel_size=wheel.stat().st_size,
         member=MEMBER,
@@ -92,24 +91,6 @@ def pinned(gguf_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setitem(weights.REGISTRY, "tiny", pinned)
     return pinned
-
-
-def write_wheel(folder: Path, content: bytes) -> Path:
-    path = folder / "tiny_gguf-1.0-py3-none-any.whl"
-    info = "tiny_gguf-1.0.dist-info"
-    files = {
-        MEMBER: content,
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-gguf\nVersion: 1.0\n",
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-            record += f"{name},sha256={digest},{len(data)}\n"
-            archive.writestr(name, data)
-        archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
-    return path
 
 
 def test_fetched_converted_and_whole(pinned: PinnedGguf, tmp_path: Path, gguf_file: Path) -> None:

@@ -86,7 +86,7 @@ def damage(path: Path, how: str) -> None:
     elif how == "one bit":
         data[data.index(bytes(range(200))) + 150] ^= 1
     elif how == "footer":
-        data[-40:-8] = bytes(32)
+        data[-200:-8] = bytes(192)
     path.write_bytes(data)
 
 

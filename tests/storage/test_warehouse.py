@@ -75,6 +75,16 @@ def test_a_run_published_again_replaces_only_itself(layout: Layout) -> None:
     assert ask(layout, "SELECT count(*) FROM runs") == [(2,)]
 
 
+def test_results_of_a_version_with_fewer_columns_stay_readable(layout: Layout) -> None:
+    facts = write(layout)
+    publish(layout, [facts])
+    for path in (layout.lake / "keyframes").glob("*/*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(["score", "suspect", "face_boxes"]), path)
+    publish(layout, [facts], rebuild=True)
+    assert ask(layout, "SELECT DISTINCT score, suspect, face_boxes FROM keyframes") == [(None, None, None)]
+    assert ask(layout, "SELECT DISTINCT suspect_frames FROM lineage WHERE len(frame_times_s) > 0") == [(0,)]
+
+
 def test_everything_can_be_queried_before_the_first_row_exists(layout: Layout) -> None:
     publish(layout, [])
     assert all(rows == [] for rows in contents(layout).values())
@@ -139,7 +149,7 @@ def test_an_unfinished_shard_is_invisible(layout: Layout, state: str) -> None:
         row["state"] = state if row["stage"] == "captions" else "done"
     publish(layout, [facts])
     assert ask(layout, "FROM captions") == []
-    assert len(ask(layout, "FROM keyframes")) == 2
+    assert len(ask(layout, "FROM keyframes")) == len(ROWS["keyframes"])
 
 
 def test_rows_shared_by_two_runs_are_there_once(layout: Layout) -> None:
@@ -152,12 +162,12 @@ def test_rows_shared_by_two_runs_are_there_once(layout: Layout) -> None:
 
 
 def test_lineage_has_one_row_a_prediction(published: Layout) -> None:
-    columns = "utterance_id, captions_key, caption, captioner, frame_times_s, prompt, speaker, adapter_key"
-    rows = ask(published, f"SELECT {columns} FROM lineage ORDER BY utterance_id")
+    columns = "utterance_id, captions_key, caption, captioner, frame_times_s, suspect_frames, prompt, speaker"
+    rows = ask(published, f"SELECT {columns}, adapter_key FROM lineage ORDER BY utterance_id")
     prompt = "Name the emotion.\nAna: hi"
     assert rows == [
-        (FIRST, "key-captions", "Two people smile.", "demo", [0.25, 1.25], prompt, "Ana", "key-finetune"),
-        (SECOND, "key-captions", "A room.", "demo", None, "", "Ben", "key-finetune"),
+        (FIRST, "key-captions", "Two people smile.", "demo", [0.25, 1.25, 1.5], 1, prompt, "Ana", "key-finetune"),
+        (SECOND, "key-captions", "A room.", "demo", None, None, "", "Ben", "key-finetune"),
     ]
 
 

@@ -45,7 +45,10 @@ def jpeg(scene: Scene, seed: int) -> bytes:
 
 def keyframes(turn: int, jpegs: Sequence[bytes]) -> list[Keyframe]:
     name = utterance(turn).utterance_id
-    return [Keyframe(name, n, n / 2, jpeg, 512, 288, 100.0, 0.0, None, "test") for n, jpeg in enumerate(jpegs)]
+    return [
+        Keyframe(name, n, n / 2, jpeg, 512, 288, 100.0, 0.0, 0.5, False, None, None, "test")
+        for n, jpeg in enumerate(jpegs)
+    ]
 
 
 def clip(turn: int) -> tuple[list[Keyframe], tuple[Scene, ...]]:

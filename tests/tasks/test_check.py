@@ -79,19 +79,20 @@ def test_weights_that_cannot_be_had_are_told_once(tmp_path: Path) -> None:
 
 
 def test_weights_are_here_or_yet_to_come(tmp_path: Path, tiny_model: Path) -> None:
-    def told(model: str) -> list[tuple[str, str]]:
+    def told(model: str, **more: Any) -> list[tuple[str, str]]:
         named = {"model": model}
-        values = settings(instructions=named, finetune=named, evaluate=named)
+        values = settings(instructions=named, finetune=named, evaluate=named, **more)
         return [(item.id, item.detail) for item in check(values, tmp_path) if item.check == "weights"]
 
     assert told(str(tiny_model)) == [(str(tiny_model), "on this machine")]
     ((name, detail),) = told("smollm2-135m-instruct")
     assert name == "smollm2-135m-instruct"
     assert detail.startswith("not on this machine yet")
+    assert ("yunet", detail) in told(str(tiny_model), keyframes={"face_model": "yunet"})
 
 
 def test_a_stage_that_is_off_needs_nothing(tmp_path: Path) -> None:
-    face = {"enabled": False, "face_model": tmp_path / "none.onnx"}
+    face = {"enabled": False, "face_model": str(tmp_path / "none.onnx")}
     values = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)}, keyframes=face)
     assert [item for item in check(values, tmp_path) if item.level == "error"] == []
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from video_clips import real_data, three_shots, which_scene
 
+from model import face_weights
 from model.dialogue import Keyframe, Rejected, Utterance
 from model.errors import CorpusError, WeightsError
 from tasks.keyframes import STAGE, KeyframesSettings, run
@@ -77,7 +82,8 @@ def test_pictures_are_what_their_row_says(videos: Path) -> None:
         with Image.open(io.BytesIO(row.jpeg)) as image:
             assert (image.format, image.size) == ("JPEG", (row.width, row.height)) == ("JPEG", (160, 90))
         assert row.sharpness > 0
-        assert row.faces is None
+        assert (row.faces, row.face_boxes, row.suspect) == (None, None, False)
+        assert row.score is not None
 
 
 def test_the_same_rows_every_time_whatever_the_number_of_workers(videos: Path) -> None:
@@ -121,13 +127,41 @@ def test_a_reader_may_stop_half_way(videos: Path) -> None:
 def test_the_key_holds_what_decides_the_result(tmp_path: Path) -> None:
     model = tmp_path / "faces.onnx"
     model.write_bytes(b"weights")
-    plain, faces = KeyframesSettings(), KeyframesSettings(face_model=model, workers=7)
+    plain, faces = KeyframesSettings(), KeyframesSettings(face_model=str(model), workers=7)
     assert plain.key_fields() == faces.key_fields()
     assert STAGE.identity(plain) == {}
     assert len(STAGE.identity(faces)["face_model"]) == 64
     assert KeyframesSettings(mode="full").key_fields() != plain.key_fields()
     with pytest.raises(WeightsError, match=r"keyframes\.face_model"):
-        STAGE.identity(KeyframesSettings(face_model=tmp_path / "gone.onnx"))
+        STAGE.identity(KeyframesSettings(face_model=str(tmp_path / "gone.onnx")))
+
+
+def test_no_face_model_is_off_by_any_name() -> None:
+    assert KeyframesSettings(face_model="off") == KeyframesSettings(face_model="OFF") == KeyframesSettings()
+    with pytest.raises(ValidationError):
+        KeyframesSettings(face_model="")
+
+
+def test_a_name_and_its_file_give_the_same_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = real_data("weights", "yunet_n_dynamic.onnx")
+    size, digest = model.stat().st_size, hashlib.sha256(model.read_bytes()).hexdigest()
+    pinned = replace(face_weights.REGISTRY["yunet"], size=size, sha256=digest)
+    monkeypatch.setitem(face_weights.REGISTRY, "yunet", pinned)
+    (tmp_path / "weights").mkdir()
+    shutil.copy(model, tmp_path / "weights" / f"{digest[:12]}-{pinned.hub_file}")
+    by_name, by_path = KeyframesSettings(face_model="yunet"), KeyframesSettings(face_model=str(model))
+    assert STAGE.identity(by_name) == STAGE.identity(by_path)
+    context = Context(cache=tmp_path, folder=tmp_path, videos=real_data("videos"))
+    lines = [utterance(0, "pyfeat_single_face.mp4")]
+    one, other = (list(run({"utterances": lines}, settings, context)) for settings in (by_name, by_path))
+    assert one == other
+    for row in one:
+        assert isinstance(row, Keyframe)
+        assert (row.faces, len(row.face_boxes or ()), row.method) == (1, 1, "best-2/fast/yunet")
+        ((x, y, width, height, score),) = row.face_boxes or ()
+        assert 0 <= x < x + width <= row.width
+        assert 0 <= y < y + height <= row.height
+        assert 0.6 <= score <= 1
 
 
 def test_every_real_clip_gives_frames() -> None:

@@ -95,6 +95,7 @@ def test_a_finished_run_shows_everything() -> None:
     assert found.text.count("✓ Right") == found.text.count("✗ Wrong") == 4
     assert sum(attributes.get("class") == "chart" for _, attributes in found.elements) == 3
     assert found.count("img") == 16
+    assert found.text.count("0.5 s · score 0.80") == found.text.count("1.5 s · score 0.80") == 8
     assert "secret-host" not in found.text
     assert_harmless(found)
 

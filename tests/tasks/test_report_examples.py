@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 from PIL import Image
 from report_rows import LABELS, TEST_IDS, jpeg, keyframe, prediction, rows, utterance
@@ -65,6 +66,17 @@ def test_a_thumbnail_is_small_and_only_pixels() -> None:
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.size == (made.width, made.height) == (240, 135)
     assert b"secret" not in data
+
+
+def test_a_thumbnail_says_why_its_frame_was_chosen() -> None:
+    plain = keyframe(TEST_IDS[0])
+    assert thumbnail(plain).evidence == ["score 0.80"]
+    assert thumbnail(replace(plain, faces=1, suspect=True)).evidence == [
+        "score 0.80",
+        "1 face",
+        "out of a damaged stretch",
+    ]
+    assert thumbnail(replace(plain, score=None, faces=0)).evidence == ["0 faces"]
 
 
 def test_a_small_picture_is_not_blown_up_and_a_damaged_one_is_none() -> None:

@@ -45,4 +45,6 @@ def test_nothing_seen_gives_nothing(video: Video) -> None:
 
 def test_a_wholly_damaged_window_still_shows_one_frame_and_says_so(video: Video) -> None:
     found = Editor(video, Options(), "full").edit(seen(video, 0.0, suspect=True))
-    assert [chosen.method for chosen in found] == ["best-1/full/nofaces/suspect"]
+    assert [(chosen.method, chosen.suspect) for chosen in found] == [("best-2/full/nofaces", True)]
+    assert found[0].score is not None
+    assert found[0].score < 0

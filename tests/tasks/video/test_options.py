@@ -10,9 +10,9 @@ from tasks.video.options import VERSION, Options
 
 
 def test_the_method_names_algorithm_version_mode_and_what_was_missing() -> None:
-    assert Options().describe("fast", suspect=False) == f"best-{VERSION}/fast/nofaces"
+    assert Options().describe("fast") == f"best-{VERSION}/fast/nofaces"
     faces = Options(method="uniform", face_model="/a/yunet.onnx")
-    assert faces.describe("full", suspect=True) == f"uniform-{VERSION}/full/yunet/suspect"
+    assert faces.describe("full") == f"uniform-{VERSION}/full/yunet"
 
 
 def test_options_survive_the_pipe() -> None:

@@ -37,12 +37,13 @@ def first_frame(path: Path) -> av.VideoFrame:
         return next(container.decode(video=0))
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_video_is_shown_as_players_show_it(tmp_path: Path, degrees: int) -> None:
+@pytest.mark.parametrize("mirrored", [[], ["-display_hflip"], ["-display_vflip"], ["-display_hflip", "-display_vflip"]])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_turned_video_is_shown_as_players_show_it(tmp_path: Path, degrees: int, mirrored: list[str]) -> None:
     three_shots(tmp_path / "a.mp4")
     turned, shown = tmp_path / "turned.mp4", tmp_path / "shown.png"
-    command = [FFMPEG, "-v", "error", "-display_rotation", str(degrees), "-i", tmp_path / "a.mp4", "-c", "copy", turned]
-    subprocess.run(command, check=True)
+    how = ["-display_rotation", str(degrees), *mirrored]
+    subprocess.run([FFMPEG, "-v", "error", *how, "-i", tmp_path / "a.mp4", "-c", "copy", turned], check=True)
     subprocess.run([FFMPEG, "-v", "error", "-i", turned, "-frames:v", "1", shown], check=True)
     image = Renderer(512, Fraction(1)).render(first_frame(turned))
     expected = cv2.imread(str(shown))

@@ -36,6 +36,16 @@ class Fragile(Worker):
         return super().length(root, name, options)
 
 
+class Liar(Worker):
+    """Its process has been taken over: what comes through the pipe is not what a decoder says."""
+
+    said = b""
+
+    def _bytes(self, seconds: float) -> bytes:
+        said = super()._bytes(seconds)
+        return said if b"ready" in said else self.said
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("good", "SIGSEGV", "SIGSTOP"):
@@ -71,6 +81,32 @@ def test_crashes_and_hangs_cost_only_their_own_file(pool: WorkerPool, folder: Pa
     assert found[4] == ["missing_video"] * 2
     assert [found[0], found[2], found[5]] == [["ok", "ok"]] * 3
     assert "SIGSEGV" in str(futures[1].result()[0])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"no JSON",
+        b"[" * 100_000,
+        b"7",
+        b"{}",
+        b'{"clips": []}',
+        b'{"clips": [{"frames": [{"jpeg": "x"}]}]}',
+        b'{"clips": [{"reason": "rm -rf", "detail": ""}]}',
+        b'{"clips": 1' + b"0" * 5000 + b"}",
+    ],
+)
+def test_a_decoder_that_is_not_itself_is_not_believed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(pools, "Worker", Liar)
+    monkeypatch.setattr(Liar, "said", said)
+    pool = WorkerPool(1, MEMORY)
+    (outcome,) = pool.submit((folder, "good.mp4", [(0.0, None)]), Options()).result()
+    pool.close()
+    assert isinstance(outcome, VideoError)
+    assert outcome.reason == "decoder_crashed"
+    assert "its answer" in str(outcome)
 
 
 def test_lengths_survive_a_crash_too(pool: WorkerPool, folder: Path) -> None:

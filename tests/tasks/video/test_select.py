@@ -28,7 +28,7 @@ def window(
 
 
 def picks(made: Window, most: int = 4) -> list[int]:
-    return [candidate.index for candidate in choose(made, most)]
+    return [picked.candidate.index for picked in choose(made, most)]
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.1, 1), (1.0, 1), (1.3, 2), (3.5, 3), (4.7, 4), (60.0, 4)])
@@ -81,5 +81,5 @@ def test_a_face_decides_between_the_two_best() -> None:
         asked.append(candidate.index)
         return 1.0 if len(asked) == 2 else 0.0
 
-    assert [candidate.index for candidate in choose(made, 4, face)] == asked[1:2]
+    assert [picked.candidate.index for picked in choose(made, 4, face)] == asked[1:2]
     assert len(asked) == 2

