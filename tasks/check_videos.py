@@ -16,9 +16,9 @@ from tasks.check_text import Finding
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Progress, no_progress
 from tasks.video.outcome import Length
+from tasks.video.reasons import refuse
 from tasks.video.stretches import by_file, fault
 
-LONG_S = 60.0
 LONG_TIMES, SHORT_S = 10.0, 5.0
 """More than ten times its line, and not one of the few frames that a line of a hundredth of a second gets."""
 
@@ -48,7 +48,12 @@ def all_of(
     files = by_file(utterances)
     found = _lengths(list(files), root, settings, progress)
     for name, length in found.items():
-        yield from _of_file(name, length, [spoken[line] for line in files[name] if line in spoken])
+        to_the_end = [start for start, end in files[name].values() if end is None]
+        if to_the_end and isinstance(length, float) and length - min(to_the_end) > settings.max_line_seconds:
+            refused = refuse("mis_cut", f"{name} lasts {length:.1f} s, too long for one line")
+            yield Finding("error", refused.reason, name, str(refused))
+        else:
+            yield from _of_file(name, length, [spoken[line] for line in files[name] if line in spoken])
     if whole:
         yield from _nobodys(root, files)
 
@@ -75,8 +80,6 @@ def _of_file(name: str, length: Length, spoken: Sequence[float]) -> Iterator[Fin
     elif len(spoken) == 1 and length > max(LONG_TIMES * spoken[0], SHORT_S):
         detail = f"{length:.1f} s for a line of {spoken[0]:.1f} s: it shows other scenes too; cut it"
         yield Finding("warning", "over_long", name, detail)
-    elif len(spoken) <= 1 and length > LONG_S:
-        yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
     elif len(spoken) == 1 and abs(length - spoken[0]) > max(1.0, spoken[0] / 2):
         yield Finding("info", "length_differs", name, f"{length:.1f} s, {spoken[0]:.1f} s by the transcript")
 

@@ -41,7 +41,9 @@ def extract(
     if results is None and fast:  # a stream in which no frame refers to another
         return extract(root, name, stretches, replace(options, mode="full"), alive)
     if results is None:
-        raise refuse("undecodable", f"{name}: not one picture can be decoded")
+        raise refuse(
+            "undecodable", f"{name}: not one picture decodes; none of over {options.max_pixels} pixels is tried"
+        )
     return results
 
 
@@ -63,7 +65,15 @@ def _extract(
         stopped = VideoError(error.reason, f"{name}: {error}")
     if not sweep.decoded and stopped is None:
         return None
-    return [found.get(span) or stopped or _nothing_there(name, span, decoder) for span in stretches]
+
+    def outcome(span: Span) -> Outcome:
+        limited = _limited(span, options)
+        if limited != span and decoder.time_s >= limited[1]:
+            found_s = f"{name}: its pictures go on after {limited[1]:g} s"
+            return refuse("mis_cut", f"{found_s}, too long for one line")
+        return found.get(limited) or stopped or _nothing_there(name, span, decoder)
+
+    return [outcome(span) for span in stretches]
 
 
 def _can_skip(video: Video) -> bool:
@@ -71,11 +81,18 @@ def _can_skip(video: Video) -> bool:
     return (video.frame_rate or 0.0) >= 20 and (video.seconds or 0.0) >= 1.0
 
 
+def _limited(span: Span, options: Options) -> Span:
+    """A line that lasts to the end of its file is watched for max_line_seconds, whatever the container claims."""
+    start, end = span
+    return (start, start + options.max_line_seconds) if end == float("inf") else span
+
+
 def _windows(video: Video, stretches: Sequence[Span], options: Options) -> list[Window]:
     """A window per different stretch."""
+    spans = sorted({_limited(span, options) for span in stretches})
     codec = video.stream.codec_context
     most = min(max(CANDIDATE_BYTES // max(codec.width * codec.height * 3 // 2, 1), 8), 48)
-    return [Window(start, end, most, options.method == "best") for start, end in sorted(set(stretches))]
+    return [Window(start, end, most, options.method == "best") for start, end in spans]
 
 
 def _nothing_there(name: str, span: Span, decoder: Decoder) -> VideoError:

@@ -26,6 +26,13 @@ CODECS = frozenset(
 
 HEAD_BYTES = 1024
 
+MOST_STREAMS = 100
+"""Each costs a decoder's memory before it is known whether it is wanted."""
+
+SPARE_PACKETS, PACKETS_PER_S = 10_000, 1_000
+SPARE_BYTES, BYTES_PER_S = 2**29, 2**28
+"""What a stream may hold: far more than any camera writes, far less than a crafted index can promise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -38,6 +45,11 @@ class Video:
     frame_rate: float | None
     aspect: Fraction
 
+    def most(self, time_s: float) -> tuple[float, float]:
+        """Packets and bytes that a stream may come to by ``time_s``, or by the end that its container claims."""
+        seconds = max(time_s, self.seconds or 0.0)
+        return SPARE_PACKETS + PACKETS_PER_S * seconds, SPARE_BYTES + BYTES_PER_S * seconds
+
 
 @contextmanager
 def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> Iterator[Video]:
@@ -49,9 +61,18 @@ def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> It
         form = container_format(os.pread(descriptor, HEAD_BYTES, 0))
         if form is None:
             raise refuse("not_a_video", f"{name}: its first bytes are those of no supported video container")
-        options = {"fd": str(descriptor), "protocol_whitelist": "fd", "codec_whitelist": ",".join(sorted(CODECS))}
+        options = {
+            "fd": str(descriptor),
+            "protocol_whitelist": "fd",
+            "codec_whitelist": ",".join(sorted(CODECS)),
+            "max_pixels": str(max_pixels),  # already where FFmpeg decodes a frame to learn its format
+            "max_streams": str(MOST_STREAMS),
+        }
         try:
             container = av.open("fd:", format=form, options=options, metadata_errors="replace")
+        except (MemoryError, av.MemoryError) as error:  # FFmpeg's word for too many streams, too
+            found = f"{name}: the {form} container needs more than {MOST_STREAMS} streams, or more memory than there is"
+            raise refuse("too_large", found) from error
         except av.FFmpegError as error:
             raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
         with container:
@@ -69,6 +90,8 @@ def open_file(root: Path, name: str) -> int:
         real = (root / path).resolve(strict=True)
         if not real.is_relative_to(root.resolve(strict=True)):
             raise refuse("outside_root", f"{name} leads to {real}")
+        if not stat.S_ISREG(real.stat().st_mode):  # opening a device may set it to work
+            raise refuse("not_a_video", f"{name} is not a regular file")
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError as error:
         raise refuse("unreadable", f"{name}: {error.strerror}") from error
@@ -109,13 +132,20 @@ def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> 
     codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
     start = float((stream.start_time or 0) * stream.time_base)
     rate = stream.average_rate
-    return Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+    video = Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+    packets, (most, _) = len(stream.index_entries), video.most(0.0)
+    if packets > most:
+        raise refuse("too_dense", f"{name} lists {packets} packets for {seconds or 0.0:.1f} s")
+    return video
 
 
 def _seconds(container: Any, stream: Any) -> float | None:
+    """The claimed length; a claim of nothing or less is none."""
     if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration is not None else None
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / 1_000_000
+    return seconds if seconds > 0 else None
 
 
 def _aspect(stream: Any) -> Fraction:

@@ -22,6 +22,9 @@ from model.errors import VideoError, WeightsError
 from tasks.video.options import Options
 from tasks.video.outcome import Chosen, Length, Outcome, Stretch
 
+MOST_BYTES = 2**28
+"""Of one message: a stored picture has at most 4096 × 4096 pixels."""
+
 START_S = 120.0
 GRACE_S = 5.0
 ROOM = Path(__file__).parents[2]
@@ -33,8 +36,12 @@ Request = tuple[Path, str, Sequence[Stretch]]
 """Video folder, name in it, and the stretches wanted."""
 
 
+NONSENSE = (LookupError, TypeError, ValueError, RecursionError)
+"""What reading an answer raises that is not one; a decoder that a file has taken over may say anything."""
+
+
 class WorkerLost(Exception):
-    """The process ended before it answered."""
+    """The process ended before it answered, or its answer makes no sense."""
 
 
 class Worker:
@@ -64,14 +71,23 @@ class Worker:
         """
         root, name, stretches = request
         reply = self._ask(root, name, list(stretches), options)
-        return [self._outcome(clip) for clip in reply["clips"]]
+        try:
+            outcomes = [self._outcome(clip) for clip in reply["clips"]]
+        except NONSENSE as error:
+            raise WorkerLost from error
+        if len(outcomes) != len(stretches):
+            raise WorkerLost
+        return outcomes
 
     def length(self, root: Path, name: str, options: Options) -> Length:
         """How long the file is, by its head; raises as ``extract`` does."""
         reply = self._ask(root, name, None, options)
-        if "reason" in reply:
-            return VideoError(reply["reason"], reply["detail"])
-        return None if reply["seconds"] is None else float(reply["seconds"])
+        try:
+            if "reason" in reply:
+                return VideoError(reply["reason"], reply["detail"])
+            return None if reply["seconds"] is None else float(reply["seconds"])
+        except NONSENSE as error:
+            raise WorkerLost from error
 
     def end(self) -> str:
         """Ends the process and says how it ended, where it did so by itself: "SIGSEGV", "exit code 1"."""
@@ -103,15 +119,20 @@ class Worker:
         return [Chosen(jpeg=self._bytes(GRACE_S), **frame) for frame in clip["frames"]]
 
     def _receive(self, seconds: float) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self._bytes(seconds))
+        try:
+            message = json.loads(self._bytes(seconds))
+        except NONSENSE as error:
+            raise WorkerLost from error
+        if not isinstance(message, dict):
+            raise WorkerLost
         return message
 
     def _bytes(self, seconds: float) -> bytes:
+        if not self._pipe.poll(seconds):
+            raise TimeoutError
         try:
-            if not self._pipe.poll(seconds):
-                raise TimeoutError
-            return self._pipe.recv_bytes()
-        except (EOFError, ConnectionError) as error:
+            return self._pipe.recv_bytes(MOST_BYTES)
+        except (EOFError, OSError) as error:
             raise WorkerLost from error
 
 

@@ -35,6 +35,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sound(root / "train" / "sound.mp4")
     (root / "train" / "text.mp4").write_text("#EXTM3U\nfile:///etc/passwd\n")
     write_clip(root / "train" / "long.mp4", moving(black(64, 64), 70), rate=1)
+    write_clip(root / "train" / "wide.mp4", moving(black(64, 64), 30), rate=1)
     write_clip(root / "train" / "short.mp4", moving(scene(1, 64, 64), 6))
     return root
 
@@ -58,9 +59,10 @@ def test_every_bad_file_is_an_error_of_its_own_kind(clips: Path) -> None:
 @pytest.mark.parametrize(
     ("video", "spoken", "expected"),
     [
-        ("train/long.mp4", None, [("warning", "over_long")]),
-        ("train/long.mp4", 69.0, [("warning", "over_long")]),
-        ("train/long.mp4", 2.0, [("warning", "over_long")]),
+        ("train/long.mp4", None, [("error", "mis_cut")]),
+        ("train/long.mp4", 69.0, [("error", "mis_cut")]),
+        ("train/wide.mp4", 2.0, [("warning", "over_long")]),
+        ("train/wide.mp4", None, []),
         ("train/good.mp4", 0.5, [("info", "length_differs")]),
         ("train/good.mp4", 20.0, [("info", "length_differs")]),
         ("train/short.mp4", 0.006, []),
@@ -71,7 +73,17 @@ def test_lengths(clips: Path, video: str, spoken: float | None, expected: list[t
 
 
 def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
-    assert look(clips, "train/long.mp4", "train/long.mp4", spoken=2.0) == []
+    assert look(clips, "train/wide.mp4", "train/wide.mp4", spoken=2.0) == []
+    rows = [replace(line(at, "train/long.mp4"), start_s=at * 30.0, end_s=at * 30.0 + 2.0) for at in range(2)]
+    assert list(check_videos.all_of(rows, clips, ONE, {}, whole=False)) == []
+
+
+def test_check_foretells_what_keyframes_rejects_as_mis_cut(clips: Path) -> None:
+    (found,) = look(clips, "train/long.mp4", "train/long.mp4")
+    assert (found.level, found.check, found.id) == ("error", "mis_cut", "train/long.mp4")
+    assert "keyframes.max_line_seconds" in found.detail
+    longer = ONE.model_copy(update={"max_line_seconds": 80.0})
+    assert list(check_videos.all_of([line(0, "train/long.mp4")], clips, longer, {}, whole=False)) == []
 
 
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
@@ -82,7 +94,12 @@ def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) ->
 
 def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
     assert look(clips, "train/good.mp4", "nowhere/a.mp4", whole=True)[1:] == [
-        Finding("info", "extra_files", "train", "4 files that no line names: long.mp4, short.mp4, sound.mp4, text.mp4")
+        Finding(
+            "info",
+            "extra_files",
+            "train",
+            "5 files that no line names: long.mp4, short.mp4, sound.mp4, text.mp4, wide.mp4",
+        )
     ]
     assert look(clips, "train/good.mp4") == []
 

@@ -9,6 +9,9 @@ import av
 import pytest
 from video_clips import FFMPEG, moving, scene, three_shots, write_clip
 
+from model.errors import VideoError
+from tasks.video import decode
+from tasks.video import open as opening
 from tasks.video.decode import Decoder
 from tasks.video.open import open_video
 
@@ -70,6 +73,31 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
         shown = sum(1 for _ in decoder.pictures())
     assert decoder.broken
     assert 5 < shown < 72
+
+
+@pytest.mark.parametrize("limit", ["PACKETS", "BYTES"])
+def test_a_stream_of_more_than_its_time_can_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    path = three_shots(tmp_path / "a.mkv")
+    monkeypatch.setattr(opening, f"SPARE_{limit}", 10)
+    monkeypatch.setattr(opening, f"{limit}_PER_S", 3)
+    with pytest.raises(VideoError, match="packets of") as caught:
+        times(path)
+    assert caught.value.reason == "too_dense"
+
+
+def test_a_long_run_of_packets_without_a_picture_ends_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = three_shots(tmp_path / "a.mkv", gop=24, options={"bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for position, size in packets[24:48]:
+        data[position + 4 : position + 4 + size] = bytes(size)
+    path.write_bytes(data)
+    assert max(times(path)) > 2.5
+    monkeypatch.setattr(decode, "BARREN_PACKETS", 20)
+    assert max(times(path)) < 1.0
 
 
 def test_a_stream_that_joins_later_ends_the_file_and_not_the_program(tmp_path: Path) -> None:

@@ -104,6 +104,20 @@ def test_lines_outside_the_file_say_so_and_the_others_do_not_suffer(tmp_path: Pa
     assert "2.9" in str(outside)
 
 
+def test_a_file_too_long_for_one_line_is_mis_cut_and_lines_with_an_end_are_not(tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.mp4")
+    short = replace(FAST, max_line_seconds=2.0)
+    whole, late, inside = extract(tmp_path, "a.mp4", [WHOLE, (1.5, float("inf")), (0.0, 3.0)], short)
+    assert isinstance(whole, VideoError)
+    assert whole.reason == "mis_cut"
+    assert "after 2 s" in str(whole)
+    assert isinstance(late, list), "what is left is short enough"
+    assert isinstance(inside, list)
+    assert extract(tmp_path, "a.mp4", [WHOLE], replace(FAST, max_line_seconds=3.0))[0] == frames(
+        tmp_path / "a.mp4", FAST
+    )
+
+
 def test_a_broken_off_file_gives_frames_and_partial_after_the_break(tmp_path: Path) -> None:
     whole = three_shots(tmp_path / "a.mkv").read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
