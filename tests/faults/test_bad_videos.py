@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ import pytest
 from faults.attacks import attacks
 from faults.bad_videos import FRAMES, SECRET_SCENE, SUSPECT, Case, Kit, every_case
 from faults.boxes import edited, samples
+from faults.table import row
 from video_clips import which_scene
 
 from model.dialogue import Keyframe, Rejected, Utterance
 from model.errors import VideoError
 from tasks.keyframes import KeyframesSettings, run
 from tasks.stage import Context
+from tasks.video import process
 from tasks.video.options import Options
 from tasks.video.outcome import Outcome
 from tasks.video.pool import WorkerPool
@@ -114,6 +117,36 @@ def test_the_memory_limit_costs_a_file_its_frames_and_nobody_else(
         assert word(small.submit((kit.root, "webm.mp4", [(0.0, None)]), generous).result()[0]) == FRAMES
     finally:
         small.close()
+
+
+@pytest.mark.parametrize("name", ["half.mkv", "half.avi", "half.ts"])
+def test_a_decoder_that_finds_nothing_in_a_terabyte_is_ended(
+    name: str, kit: Kit, missing: dict[str, str], pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert name not in missing
+    (kit.outside / "vast").write_bytes((kit.root / name).read_bytes()[:9_000])
+    os.truncate(kit.outside / "vast", 2**40)
+    monkeypatch.setattr(process, "GRACE_S", 0.1)
+    options = Options(timeout_s=0.5)
+    (outcome,) = pool.submit((kit.outside, "vast", [(0.0, None)]), options).result()
+    assert word(outcome) == "timed_out"
+    assert "was ended" in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("two_videos.mp4", (320, 180)), ("rotated.mp4", (180, 320)), ("starts_at_100.ts", (320, 180))],
+)
+def test_the_frames_are_the_right_ones(name: str, size: tuple[int, int], outcomes: dict[str, Outcome]) -> None:
+    frames = outcomes[name]
+    assert isinstance(frames, list)
+    assert {(chosen.width, chosen.height) for chosen in frames} == {size}
+    assert [int(chosen.time_s) for chosen in frames] == [0, 1, 2]
+
+
+def test_the_page_tells_every_case() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "video-faults.md").read_text()
+    assert [case.name for case in CASES if row(case) not in told] == [], "make its table anew: see faults/table.py"
 
 
 def test_more_work_than_a_file_may_cost_is_timed_out(kit: Kit, pool: WorkerPool) -> None:
