@@ -43,7 +43,9 @@ UNIFIED: dict[str, dict[str, str]] = {
 UNIFIED["demo"] = UNIFIED["meld"]
 UNIFIED["iemocap4"] = {label: UNIFIED["iemocap"][label] for label in ("happy", "sad", "neutral", "angry")}
 UNIFIED["iemocap8"] = {**UNIFIED["iemocap"], "surprised": "surprise", "fearful": "fear"}
-UNIFIED |= {f"table-{name}": names for name, names in UNIFIED.items()}  # a corpus of one's own, by its label set
+UNIFIED |= {  # a corpus of one's own, by its form and its label set
+    f"{form}-{name}": names for name, names in UNIFIED.items() for form in ("table", "subtitles")
+}
 
 UNIFIED_LABELS = (
     *("peaceful", "powerful", "disgust", "frustration", "neutral", "happiness"),

@@ -16,7 +16,7 @@ from model.errors import CorpusError, DialogueError
 from tasks import check_text, check_videos, ingest
 from tasks.captions import DEMO
 from tasks.check_text import Finding
-from tasks.corpora import meld
+from tasks.corpora import emorynlp, meld
 from tasks.corpora.leaks import leaks
 from tasks.ingest import IngestSettings
 from tasks.keyframes import KeyframesSettings
@@ -107,10 +107,15 @@ def _corpus(settings: IngestSettings, frames: KeyframesSettings, cache: Path, pr
     except CorpusError as error:
         return [Finding("error", "corpus", settings.corpus, str(error))]
     whole = not settings.dialogues
-    found = check_text.all_of(rows, settings.label_set(), settings.max_rejects, whole=whole)
+    edition = emorynlp.edition(_folder(settings)) if settings.corpus == "emorynlp" else None
+    found = check_text.all_of(rows, settings.label_set(), settings.max_rejects, whole=whole, edition=edition)
     root = ingest.videos_root(settings, cache, {})
     if root is None or not frames.enabled:
         return found
     lines = [row for row in rows if isinstance(row, Utterance)]
-    spoken = SPOKEN[settings.corpus]((settings.folder or Path()).expanduser()) if settings.corpus in SPOKEN else {}
+    spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
     return [*found, *check_videos.all_of(lines, root, frames, spoken, whole=whole, progress=progress)]
+
+
+def _folder(settings: IngestSettings) -> Path:
+    return (settings.folder or Path()).expanduser()

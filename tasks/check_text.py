@@ -11,8 +11,11 @@ from model.dialogue import SPLITS, Rejected, Utterance
 from model.emotions import labels
 from tasks.corpora.leaks import dialogues, normalise
 from tasks.corpora.published import PUBLISHED, Published
+from tasks.corpora.transcript import Repaired
 
 Level = Literal["error", "warning", "info"]
+NAMED = 5
+"""Repaired lines that are named; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,19 @@ def rejects(rows: Sequence[Utterance | Rejected], limit: float) -> Iterator[Find
         yield Finding("error", "too_many_rejects", "ingest", share)
     for row in refused:
         yield Finding("error", row.reason, row.utterance_id, row.detail)
+
+
+def repaired(utterances: Sequence[Utterance]) -> Iterator[Finding]:
+    """How many lines of a split had characters of another encoding, which ingest puts right; one finding a split."""
+    touched: dict[str, list[str]] = {}
+    for row in utterances:
+        if isinstance(row.text, Repaired) or isinstance(row.speaker, Repaired):
+            touched.setdefault(f"{row.corpus}/{row.split}", []).append(row.utterance_id)
+    for split, lines in touched.items():
+        listed = ", ".join(lines[:NAMED]) + (", …" if len(lines) > NAMED else "")
+        yield Finding(
+            "info", "repaired_text", split, f"characters of another encoding put right (lines: {len(lines)}): {listed}"
+        )
 
 
 def repeated(utterances: Sequence[Utterance]) -> Iterator[Finding]:
@@ -71,9 +87,9 @@ def balance(utterances: Sequence[Utterance], corpus: str) -> Iterator[Finding]:
             yield Finding("warning", "absent_label", name, f"no line is {' or '.join(absent)}")
 
 
-def published(utterances: Sequence[Utterance], corpus: str) -> Iterator[Finding]:
-    """Where a whole corpus is not what its authors say; one finding a split and kind."""
-    for split, claim in PUBLISHED.get(corpus, {}).items():
+def published(utterances: Sequence[Utterance], corpus: str, edition: str | None = None) -> Iterator[Finding]:
+    """Where a whole corpus is not what its authors say of this ``edition``; one finding a split and kind."""
+    for split, claim in PUBLISHED.get(edition or corpus, {}).items():
         name = f"{corpus}/{split}"
         different = list(_differences(claim, *_counts(utterances, split)))
         for check, detail in different:
@@ -105,14 +121,20 @@ def _counts(utterances: Sequence[Utterance], split: str) -> tuple[int, set[str],
     return len(rows), {row.dialogue_id for row in rows}, Counter(row.emotion for row in rows)
 
 
-def all_of(rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, whole: bool) -> list[Finding]:
-    """Every finding of the text; the published counts only where the corpus is ``whole``, not a subset."""
+def all_of(
+    rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, whole: bool, edition: str | None = None
+) -> list[Finding]:
+    """Every finding of the text; the published counts only where the corpus is ``whole``, not a subset.
+
+    ``edition`` is the name that published.py has for the files, where it is not the corpus's.
+    """
     utterances = [row for row in rows if isinstance(row, Utterance)]
     groups = (
         rejects(rows, limit),
         shared_dialogues(utterances),
-        published(utterances, corpus) if whole else (),
+        published(utterances, corpus, edition) if whole else (),
         balance(utterances, corpus),
+        repaired(utterances),
         repeated(utterances),
     )
     return [finding for group in groups for finding in group]

@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 from model.dialogue import Utterance
 from model.errors import VideoError
 from tasks.check_text import Finding
+from tasks.corpora.subtitles_layout import SUFFIXES
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Progress, no_progress
-from tasks.video.outcome import Length
+from tasks.video.outcome import Length, Stretch
 from tasks.video.reasons import refuse
 from tasks.video.stretches import by_file, fault
 
@@ -48,12 +49,11 @@ def all_of(
     files = by_file(utterances)
     found = _lengths(list(files), root, settings, progress)
     for name, length in found.items():
-        to_the_end = [start for start, end in files[name].values() if end is None]
-        if to_the_end and isinstance(length, float) and length - min(to_the_end) > settings.max_line_seconds:
-            refused = refuse("mis_cut", f"{name} lasts {length:.1f} s, too long for one line")
-            yield Finding("error", refused.reason, name, str(refused))
+        if any(end is not None for _, end in files[name].values()):
+            yield from _of_stretches(name, length, files[name], settings.max_line_seconds)
         else:
-            yield from _of_file(name, length, [spoken[line] for line in files[name] if line in spoken])
+            lines = [spoken[line] for line in files[name] if line in spoken]
+            yield from _of_file(name, length, lines, settings.max_line_seconds)
     if whole:
         yield from _nobodys(root, files)
 
@@ -71,12 +71,33 @@ def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, prog
     return found
 
 
-def _of_file(name: str, length: Length, spoken: Sequence[float]) -> Iterator[Finding]:
+def _of_stretches(name: str, length: Length, stretches: Mapping[str, Stretch], longest_s: float) -> Iterator[Finding]:
+    """A long file of which each line is a stretch: how long it is says nothing, but lines may lie behind its end."""
+    if not isinstance(length, float):
+        yield from _of_file(name, length, (), longest_s)
+        return
+    for line, (start, end) in stretches.items():
+        if end is None and length - start > longest_s:
+            yield _mis_cut(line, f"it has no end, and {name} goes on for {length - start:.1f} s")
+        if start >= length:
+            detail = f"it starts at {start:g} s, and {name} ends at {length:.1f} s: is that its video?"
+            yield Finding("error", "outside_video", line, detail)
+
+
+def _mis_cut(identity: str, found: str) -> Finding:
+    """What keyframes will reject."""
+    refused = refuse("mis_cut", found)
+    return Finding("error", refused.reason, identity, str(refused))
+
+
+def _of_file(name: str, length: Length, spoken: Sequence[float], longest_s: float) -> Iterator[Finding]:
     """``spoken`` holds the lines' seconds: a clip of one line is held against it."""
     if isinstance(length, VideoError):
         yield Finding("error", length.reason, name, str(length))
     elif length is None:
         yield Finding("info", "length_unknown", name, "its container does not say how long it is")
+    elif length > longest_s:
+        yield _mis_cut(name, f"{length:.1f} s for one line")
     elif len(spoken) == 1 and length > max(LONG_TIMES * spoken[0], SHORT_S):
         detail = f"{length:.1f} s for a line of {spoken[0]:.1f} s: it shows other scenes too; cut it"
         yield Finding("warning", "over_long", name, detail)
@@ -90,10 +111,14 @@ def _nobodys(root: Path, files: Mapping[str, object]) -> Iterator[Finding]:
     for folder in sorted({PurePosixPath(name).parent for name in named}):
         try:
             with os.scandir(root / folder) as entries:
-                there = sorted(entry.name for entry in entries if not entry.is_dir())
+                there = sorted(entry.name for entry in entries if not (entry.is_dir() or _is_subtitles(entry.name)))
         except OSError:  # its files are told as missing
             continue
         extra = [name for name in there if str(folder / name) not in named]
         if extra:
             listed = ", ".join(extra[:NAMED]) + (", …" if len(extra) > NAMED else "")
             yield Finding("info", "extra_files", str(folder), f"{len(extra)} files that no line names: {listed}")
+
+
+def _is_subtitles(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.emotions import labels
 from model.weights import HUB_ID
-from tasks.corpora import demo, emorynlp, iemocap, meld, table
+from tasks.corpora import demo, emorynlp, iemocap, meld, subtitles, table
 from tasks.export_forms import EXPLAINED, Form
 from tasks.ingest import IngestSettings
 from tasks.plan import Run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SOURCES = {
     module.__name__.rpartition(".")[2]: (module.CITATION, module.LICENCE)
-    for module in (demo, emorynlp, iemocap, meld, table)
+    for module in (demo, emorynlp, iemocap, meld, subtitles, table)
 }
 
 _SHOWN = ("ingest", "keyframes", "captions", "instructions")

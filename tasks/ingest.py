@@ -12,17 +12,20 @@ from pydantic import Field, model_validator
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, table
+from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, subtitles, subtitles_layout, table
 from tasks.stage import Context, Progress, Rows, Stage, StageSettings
 
-TRANSCRIPTS = {"meld": meld.transcripts, "emorynlp": emorynlp.transcripts, "iemocap": iemocap_layout.transcripts}
+TRANSCRIPTS = {
+    **{"meld": meld.transcripts, "emorynlp": emorynlp.transcripts},
+    **{"iemocap": iemocap_layout.transcripts, "subtitles": subtitles_layout.transcripts},
+}
 READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 
 
 Column = Literal["split", "dialogue_id", "turn", "speaker", "text", "emotion", "sentiment", "video", "start_s", "end_s"]
 CHOICES = frozenset({"file", "labels", "columns"})
 """Settings that only some corpora have."""
-CHOICES_OF = {"table": CHOICES, "iemocap": frozenset({"labels"})}
+CHOICES_OF = {"table": CHOICES, **dict.fromkeys(("iemocap", "subtitles"), frozenset({"labels"}))}
 
 
 class IngestSettings(StageSettings):
@@ -30,23 +33,24 @@ class IngestSettings(StageSettings):
 
     NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "file"})
 
-    corpus: Literal["demo", "meld", "emorynlp", "iemocap", "table"] = "demo"
+    corpus: Literal["demo", "meld", "emorynlp", "iemocap", "table", "subtitles"] = "demo"
     """The corpus. "demo" is drawn on the spot, "table" read from ``file``, the others from ``folder``."""
 
     folder: Path | None = None
-    """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release). Moving them changes nothing;
-    other bytes in them make a new result."""
+    """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release, of subtitles the one that holds
+    train/, dev/ and test/). Moving them changes nothing; other bytes in them make a new result."""
 
     videos: Path | None = None
     """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test), or IEMOCAP's
-    (Session1 to Session5: the same as ``folder``), or the files that a table names; text only without it."""
+    (Session1 to Session5: the same as ``folder``), or the files that a table names, or those of the subtitles' names
+    (in train/, dev/ and test/; may be ``folder``); text only without it."""
 
     file: Path | None = None
     """The table of a corpus of one's own: CSV, TSV, JSONL or Parquet. Moving it changes nothing; other bytes do."""
 
     labels: Literal["meld", "emorynlp", "iemocap", "iemocap4", "iemocap8"] | None = None
-    """The label set that a table's emotions are from, or IEMOCAP's: "iemocap4" (excited counts as happy), "iemocap"
-    (six, if not set) or "iemocap8". A line with another label is rejected."""
+    """The label set that a table's or subtitles' emotions are from, or IEMOCAP's: "iemocap4" (excited counts as
+    happy), "iemocap" (six, if not set) or "iemocap8". A line with another label is rejected."""
 
     columns: dict[Column, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     """The table's own name of a column, where it is another than ours: ``{text = "Utterance"}``."""
@@ -67,8 +71,8 @@ class IngestSettings(StageSettings):
 
     def label_set(self) -> str:
         """The name that the utterances' ``corpus`` and ids have, which says what labels there are."""
-        if self.corpus == "table":
-            return f"table-{self.labels}"
+        if self.corpus in ("table", "subtitles"):
+            return f"{self.corpus}-{self.labels}"
         return self.labels or self.corpus
 
     def key_fields(self) -> dict[str, Any]:
@@ -109,6 +113,8 @@ class IngestSettings(StageSettings):
             raise ValueError(f'corpus "{self.corpus}" needs folder: where its transcripts lie')
         if self.corpus == "emorynlp" and self.videos:
             raise ValueError('corpus "emorynlp" has no videos: leave out videos')
+        if self.corpus == "subtitles" and self.labels is None:
+            raise ValueError('corpus "subtitles" needs labels: "meld", "emorynlp" or "iemocap"')
         return self
 
 
@@ -136,8 +142,11 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         folder = _folder(settings)
         paths = TRANSCRIPTS[settings.corpus](folder)
         digests = {path.relative_to(folder).as_posix(): _sha256(path, "folder") for path in paths.values()}
-    if settings.corpus == "iemocap":  # three hundred files
+    if settings.corpus in ("iemocap", "subtitles"):  # hundreds of files
         digests = {"transcripts": hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()}
+    if settings.corpus == "subtitles" and settings.videos:  # which video a dialogue has stands in no transcript
+        named = [found.video for found in subtitles_layout.dialogues(_folder(settings), settings.videos.expanduser())]
+        return {**digests, "videos": hashlib.sha256(repr(named).encode()).hexdigest()}
     return {**digests, "videos": "yes" if settings.has_videos() else "no"}
 
 
@@ -159,6 +168,8 @@ def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable
         raise CorpusError(f"ingest.videos: {videos} is not a folder; correct it, or leave it out for text only")
     if settings.corpus == "iemocap":
         return iemocap.read(_folder(settings), videos, settings.label_set())
+    if settings.corpus == "subtitles":
+        return subtitles.read(_folder(settings), settings.labels or "", videos)
     if settings.corpus == "table":
         columns = {str(ours): name for ours, name in settings.columns.items()}
         return table.read(_file(settings), settings.labels or "", videos, columns)

@@ -1,7 +1,8 @@
 """EmoryNLP: lines of the same series with seven other emotions (Zahiri and Choi, 2018; Apache-2.0). Text only.
 
-Transcripts are ``emorynlp_{train,dev,test}_final.csv``. A scene is a dialogue, ``s01_e15_c01`` (season, episode,
-scene: scene ids alone repeat). Speakers stand as Python lists, as a line can have several.
+Transcripts are ``emorynlp_{train,dev,test}_final.csv``, the split that papers on conversations use, or in their absence
+the authors' JSON files (tasks/corpora/emorynlp_json.py). A scene is a dialogue, ``s01_e15_c01``: season, episode,
+scene, as scene ids alone repeat. Speakers stand as Python lists in the CSV files, as a line can have several.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from model.dialogue import SPLITS, Rejected, Utterance
+from tasks.corpora import emorynlp_json
 from tasks.corpora.transcript import BadRow, Row, emotion, number, read_split
 
 CORPUS = "emorynlp"
@@ -21,13 +23,20 @@ CITATION = (
 )
 LICENCE = "apache-2.0"
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
-MAX_SPEAKERS, MAX_SPEAKER_CELL = 20, 1000
-EVERYBODY = "#ALL#"
+MAX_SPEAKER_CELL = 1000
 
 
 def transcripts(folder: Path) -> dict[str, Path]:
-    """Split to its transcript file."""
-    return {split: folder / f"{CORPUS}_{split}_final.csv" for split in SPLITS}
+    """Split to its transcript file: the CSV files, or the JSON files where none of those is there."""
+    return _tables(folder) if edition(folder) == CORPUS else emorynlp_json.transcripts(folder)
+
+
+def edition(folder: Path) -> str:
+    """Whose counts the files of ``folder`` have, as published.py names them: "emorynlp" or "emorynlp-json"."""
+    there, others = (
+        any(path.exists() for path in paths.values()) for paths in (_tables(folder), emorynlp_json.transcripts(folder))
+    )
+    return f"{CORPUS}-json" if others and not there else CORPUS
 
 
 def read(folder: Path, videos: Path | None = None) -> Iterator[Utterance | Rejected]:  # noqa: ARG001
@@ -35,8 +44,15 @@ def read(folder: Path, videos: Path | None = None) -> Iterator[Utterance | Rejec
 
     Rejected and CorpusError as in meld.read; also Rejected where the speakers are not a list of names.
     """
-    for split, path in transcripts(folder).items():
+    if edition(folder) != CORPUS:
+        yield from emorynlp_json.read(folder)
+        return
+    for split, path in _tables(folder).items():
         yield from read_split(path, CORPUS, split, COLUMNS, partial(_parse, split))
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    return {split: folder / f"{CORPUS}_{split}_final.csv" for split in SPLITS}
 
 
 def _parse(split: str, row: Row) -> tuple[tuple[int, ...], Utterance]:
@@ -67,8 +83,6 @@ def _speaker(cell: str, utterance_id: str) -> str:
         names = ast.literal_eval(cell)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise fault from error
-    if not isinstance(names, list) or not 1 <= len(names) <= MAX_SPEAKERS:
+    if (joined := emorynlp_json.speakers(names)) is None:
         raise fault
-    if not all(isinstance(name, str) and name.strip() for name in names):
-        raise fault
-    return ", ".join("All" if name == EVERYBODY else name.strip() for name in names)
+    return joined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from model.emotions import labels
 
@@ -17,8 +18,11 @@ class Published:
     labels: Mapping[str, int] = field(default_factory=dict)
 
 
-def _meld(dialogues: int, utterances: int, *totals: int) -> Published:
-    return Published(dialogues, utterances, dict(zip(labels("meld"), totals, strict=True)))
+def _with_labels(corpus: str, dialogues: int, utterances: int, *totals: int) -> Published:
+    return Published(dialogues, utterances, dict(zip(labels(corpus), totals, strict=True)))
+
+
+_meld, _emorynlp = partial(_with_labels, "meld"), partial(_with_labels, "emorynlp")
 
 
 PUBLISHED: Mapping[str, Mapping[str, Published]] = {
@@ -32,5 +36,11 @@ PUBLISHED: Mapping[str, Mapping[str, Published]] = {
         "dev": Published(89, 954),
         "test": Published(79, 984),
     },
+    "emorynlp-json": {
+        "train": _emorynlp(713, 9934, 3034, 2184, 900, 784, 1285, 1076, 671),
+        "dev": _emorynlp(99, 1344, 393, 289, 132, 134, 178, 143, 75),
+        "test": _emorynlp(85, 1328, 349, 282, 159, 145, 182, 113, 98),
+    },
 }
-"""Corpus to split. MELD by its authors' page, EmoryNLP by table 1 of the DialogueLLM paper, which has no labels."""
+"""Corpus to split. MELD and EmoryNLP's JSON files by their authors' pages; EmoryNLP's CSV files by table 1 of the
+DialogueLLM paper, which has no labels."""

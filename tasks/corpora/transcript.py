@@ -23,6 +23,12 @@ _HIGH = "\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…�
 _MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{_HIGH}]{{1,3}}")
 
 
+class Repaired(str):
+    """Text that ``clean`` put right; equal to the same text that needed no repair. The check counts them."""
+
+    __slots__ = ()
+
+
 class BadRow(Exception):
     """A row that cannot be used; ``reason`` is the fixed word for ``rejects.reason``."""
 
@@ -50,11 +56,16 @@ def read_split(
             utterance_id = fault.utterance_id or f"{corpus}/{split}/row/{number}"
             detail = f"{path.name}, row {number}: {fault}"
             rejects.append(Rejected(utterance_id, "ingest", fault.reason, detail))
+    yield from in_order(kept)
+    yield from rejects
+
+
+def in_order(rows: Sequence[tuple[tuple[int, ...], Utterance]]) -> Iterator[Utterance]:
+    """The utterances of one split by their places, ``turn`` contiguous from 0 in each dialogue."""
     turns: dict[str, int] = {}
-    for _, utterance in sorted(kept, key=lambda pair: pair[0]):
+    for _, utterance in sorted(rows, key=lambda pair: pair[0]):
         turn = turns[utterance.dialogue_id] = turns.get(utterance.dialogue_id, -1) + 1
         yield replace(utterance, turn=turn)
-    yield from rejects
 
 
 def number(row: Row, column: str) -> int:
@@ -75,12 +86,16 @@ def emotion(row: Row, column: str, corpus: str, utterance_id: str) -> str:
 
 
 def clean(text: str) -> str:
-    """``text`` with Windows-1252 accidents repaired, control characters removed and white space collapsed."""
-    text = _MOJIBAKE.sub(lambda found: _as_utf8(found[0]), text)
-    text = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), text)
-    if not text.isprintable():
-        text = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
-    return " ".join(text.split())
+    """``text`` with Windows-1252 accidents repaired, control characters removed and white space collapsed.
+
+    Where there was such an accident the result is a Repaired.
+    """
+    right = _MOJIBAKE.sub(lambda found: _as_utf8(found[0]), text)
+    right = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), right)
+    kind = str if right == text else Repaired
+    if not right.isprintable():
+        right = "".join(char for char in right if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
+    return kind(" ".join(right.split()))
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[Row]:

@@ -135,8 +135,9 @@ def _noise_in_index(kit: Kit, path: Path) -> None:
 
 @broken("encrypted.mp4", SUSPECT, "encrypted pictures without a key")
 def _encrypted(kit: Kit, path: Path) -> None:
-    key = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb"]
-    run("-i", kit.clip, "-c", "copy", "-fflags", "+bitexact", *key, "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", path)
+    scheme = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb"]
+    identity = ["-encryption_kid", "a7e61c373e219033c21091fa607bf3b8"]
+    run("-i", kit.clip, "-c", "copy", *scheme, *identity, "-fflags", "+bitexact", path)  # else with a random start
 
 
 @broken("rare_codec.mkv", "unsupported_codec", "FFV1, which nobody films with")

@@ -14,14 +14,17 @@ from tasks import ingest
 from tasks.stage import Context
 
 
-def init(folder: Path) -> Result:
-    return CliRunner().invoke(app, ["corpus", "init", str(folder)])
+def init(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["corpus", "init", str(folder), *options])
 
 
+@pytest.mark.parametrize("options", [[], ["--subtitles"]])
 @pytest.mark.parametrize("name", ["talks", 'o"d\\d Ünamed', "(--)"])
-def test_what_it_writes_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_what_it_writes_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: list[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert init(Path(name)).exit_code == 0
+    assert init(Path(name), *options).exit_code == 0
     run = prepare(f"{name}/{CONFIG}", create=False)
     assert run.keys["keyframes"] is None
     settings = run.settings["ingest"]
@@ -39,3 +42,13 @@ def test_it_overwrites_nothing(tmp_path: Path) -> None:
     assert "is there already" in str(found.exception)
     assert (tmp_path / TABLE).read_text() == "mine"
     assert not (tmp_path / CONFIG).exists()
+
+
+@pytest.mark.parametrize("name", ["dev/garden.vtt", CONFIG])
+def test_subtitles_overwrite_nothing_either(tmp_path: Path, name: str) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / name).write_text("mine")
+    found = init(tmp_path, "--subtitles")
+    assert isinstance(found.exception, SettingsError)
+    assert f"{name} is there already" in str(found.exception)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(name).name]

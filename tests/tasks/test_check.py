@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from video_clips import three_shots
+from video_clips import black, moving, three_shots, write_clip
 
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
+from tasks.corpora import emorynlp_json
 from tasks.ingest import IngestSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
@@ -105,6 +107,34 @@ def test_clips_are_looked_at_where_they_are_used(tmp_path: Path) -> None:
     assert [item.check for item in check(settings(ingest=corpus), tmp_path) if item.level == "error"] == ["corpus"]
 
 
+def test_melds_known_faults_are_told_and_do_not_leak_in(tmp_path: Path) -> None:
+    clips = tmp_path / "output_repeated_splits_test"
+    clips.mkdir()
+    header = HEADER.replace("\n", ",StartTime,EndTime\n")
+    lines = [
+        'I\u0092m here.,Zoë,joy,positive,0,0,"00:16:16,059","00:16:18,500"',
+        "No.,Zoë,anger,negative,0,3,0:16:20.5,0:16:20.7",  # ids have gaps, and times a second form
+        'Oh.,Ross,joy,positive,61,0,"00:16:16,059","00:16:18,500"',
+    ]
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}_sent_emo.csv").write_text(header + "\n".join(lines) + "\n", encoding="utf-8")
+    for name in ("dia0_utt0", "dia61_utt0", "dia0_utt1", "dia66_utt9", "final_videos_testdia0_utt0"):
+        three_shots(clips / f"{name}.mp4")
+    write_clip(clips / "dia0_utt3.mp4", moving(black(64, 64), 6), rate=1)
+    corpus = {"corpus": "meld", "folder": tmp_path, "videos": tmp_path}
+    found = check(settings(ingest=corpus, keyframes={"workers": 1}), tmp_path / "cache")
+    told = [(item.level, item.check, item.id) for item in found if "test" in item.id and item.level != "error"]
+    assert ("warning", "over_long", "output_repeated_splits_test/dia0_utt3.mp4") in told
+    assert ("info", "repaired_text", "meld/test") in told
+    (extra,) = [item for item in found if item.check == "extra_files"]
+    assert extra.detail == ("3 files that no line names: dia0_utt1.mp4, dia66_utt9.mp4, final_videos_testdia0_utt0.mp4")
+    assert {item.id for item in found if item.level == "error"} == {
+        f"{folder}/dia{name}.mp4"
+        for folder in ("train_splits", "dev_splits_complete")
+        for name in ("0_utt0", "0_utt3", "61_utt0")
+    }
+
+
 def test_the_demo_is_not_drawn(tmp_path: Path) -> None:
     assert [item.check for item in check(settings(), tmp_path / "new" / "cache")] == ["weights", "demo"]
     assert list(tmp_path.iterdir()) == []
@@ -125,6 +155,16 @@ def test_the_real_corpora() -> None:
         "weights": 1,
     }
     assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86, "weights": 1}
+
+
+def test_emorynlps_json_files_have_counts_of_their_own(tmp_path: Path) -> None:
+    spoken = {"utterance_id": "s01_e02_c03_u004", "speakers": ["Mara"], "transcript": "Hi.", "emotion": "Mad"}
+    for path in emorynlp_json.transcripts(tmp_path).values():
+        path.write_text(json.dumps({"episodes": [{"scenes": [{"utterances": [spoken]}]}]}))
+    found = check(settings(ingest={"corpus": "emorynlp", "folder": tmp_path}), tmp_path / "cache")
+    told = {item.id: item.detail for item in found if item.check == "published_utterances"}
+    assert told["emorynlp/train"] == "utterances 1, published 9934 (-9933)"
+    assert told["emorynlp/test"] == "utterances 1, published 1328 (-1327)"
 
 
 def test_training_lines_that_stand_in_another_corpus_s_test_split(tmp_path: Path) -> None:

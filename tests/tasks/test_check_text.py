@@ -11,6 +11,7 @@ from model.dialogue import Rejected, Utterance
 from tasks import check_text
 from tasks.check_text import Finding
 from tasks.corpora.published import Published
+from tasks.corpora.transcript import clean
 
 
 def lines(split: str, dialogue: str, *texts: str, emotion: str = "joy") -> list[Utterance]:
@@ -40,6 +41,21 @@ def test_a_repeated_line_is_the_same_speaker_and_dialogue() -> None:
     assert list(check_text.repeated(rows)) == [
         Finding("info", "repeated_line", "meld/train/0/1", "same speaker and words as meld/train/0/0")
     ]
+
+
+def test_repaired_lines_are_counted_by_split_and_some_are_named() -> None:
+    rows = lines("train", "0", *[clean(f"I\u0092m {n}") for n in range(6)], "I’m right")
+    rows += [replace(rows[6], utterance_id="meld/dev/0/0", split="dev", speaker=clean("Zo\u00c3\u00ab"))]
+    first, second = check_text.all_of(rows, "meld", 0.05, whole=False)[-2:]
+    assert brief([first, second]) == [
+        ("info", "repaired_text", "meld/train"),
+        ("info", "repaired_text", "meld/dev"),
+    ]
+    assert first.detail == (
+        "characters of another encoding put right (lines: 6): "
+        "meld/train/0/0, meld/train/0/1, meld/train/0/2, meld/train/0/3, meld/train/0/4, …"
+    )
+    assert second.detail == "characters of another encoding put right (lines: 1): meld/dev/0/0"
 
 
 def test_a_dialogue_in_two_splits_is_whole_and_across_splits() -> None:

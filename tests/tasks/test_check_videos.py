@@ -82,8 +82,21 @@ def test_check_foretells_what_keyframes_rejects_as_mis_cut(clips: Path) -> None:
     (found,) = look(clips, "train/long.mp4", "train/long.mp4")
     assert (found.level, found.check, found.id) == ("error", "mis_cut", "train/long.mp4")
     assert "keyframes.max_line_seconds" in found.detail
+    rows = [replace(line(0, "train/long.mp4"), start_s=1.0, end_s=2.0), replace(line(1, "train/long.mp4"), start_s=5.0)]
+    (found,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (found.level, found.check, found.id) == ("error", "mis_cut", rows[1].utterance_id)
     longer = ONE.model_copy(update={"max_line_seconds": 80.0})
     assert list(check_videos.all_of([line(0, "train/long.mp4")], clips, longer, {}, whole=False)) == []
+
+
+def test_a_long_file_is_no_fault_where_lines_are_stretches_of_it(clips: Path) -> None:
+    rows = [replace(line(n, "train/long.mp4"), start_s=start, end_s=start + 2) for n, start in enumerate((3.0, 69, 70))]
+    assert list(check_videos.all_of(rows[:1], clips, ONE, {}, whole=False)) == []
+    (found,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
+    assert found.detail == "it starts at 70 s, and train/long.mp4 ends at 70.0 s: is that its video?"
+    gone = [replace(row, video="train/gone.mp4") for row in rows]
+    assert [item.check for item in check_videos.all_of(gone, clips, ONE, {}, whole=False)] == ["missing_video"]
 
 
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
@@ -102,6 +115,10 @@ def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
         )
     ]
     assert look(clips, "train/good.mp4") == []
+    for name in ("good.srt", "good.VTT"):
+        (clips / "train" / name).write_text("beside the videos")
+    assert len(look(clips, "train/good.mp4", whole=True)) == 1
+    assert "5 files" in look(clips, "train/good.mp4", whole=True)[0].detail
 
 
 def test_bad_times_are_an_error(clips: Path) -> None:

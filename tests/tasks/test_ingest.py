@@ -120,6 +120,38 @@ def test_a_table(tmp_path: Path) -> None:
         ingest.identity(settings.model_copy(update={"file": tmp_path / "none.tsv"}))
 
 
+def write_subtitles(folder: Path, text: str = "Hi.") -> Path:
+    for split in ("train", "dev", "test"):
+        (folder / split).mkdir(parents=True)
+        (folder / split / "a.srt").write_text(f"1\n00:00:01,000 --> 00:00:02,000\nAna: [joy] {text}\n")
+    return folder
+
+
+def test_subtitles(tmp_path: Path) -> None:
+    settings = IngestSettings(corpus="subtitles", folder=write_subtitles(tmp_path / "talks"), labels="meld")
+    assert [row.utterance_id for row in run(settings, tmp_path)] == [
+        f"subtitles-meld/{split}/a/1" for split in ("train", "dev", "test")
+    ]
+    assert not settings.has_videos()
+    assert {"file", "columns"}.isdisjoint(settings.key_fields())
+    moved = settings.model_copy(update={"folder": write_subtitles(tmp_path / "moved")})
+    other = settings.model_copy(update={"folder": write_subtitles(tmp_path / "other", "Ho.")})
+    assert ingest.identity(moved) == ingest.identity(settings) != ingest.identity(other)
+
+
+def test_a_video_of_another_name_is_another_identity(tmp_path: Path) -> None:
+    folder = write_subtitles(tmp_path / "talks")
+    settings = IngestSettings(corpus="subtitles", folder=folder, videos=folder, labels="meld")
+    seen = [ingest.identity(settings)]
+    for name in ("train/a.mp4", "dev/a.mkv"):
+        (folder / name).write_text("")
+        seen.append(ingest.identity(settings))
+    assert len({found["videos"] for found in seen}) == 3
+    assert [row.video for row in run(settings, tmp_path)] == ["train/a.mp4", "dev/a.mkv", None]
+    with pytest.raises(CorpusError, match=r"ingest\.videos: .*none"):
+        ingest.identity(settings.model_copy(update={"videos": tmp_path / "none"}))
+
+
 def test_what_only_a_table_has_is_in_no_other_key(tmp_path: Path) -> None:
     assert not {"file", "labels", "columns"} & {*IngestSettings().key_fields()}
     assert not {"file", "labels", "columns"} & {*IngestSettings(corpus="meld", folder=tmp_path).key_fields()}
@@ -143,6 +175,9 @@ def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
         ({"corpus": "iemocap", "folder": "/x", "labels": "meld"}, '"iemocap4", "iemocap" and "iemocap8"'),
         ({"corpus": "iemocap", "folder": "/x", "file": "/y"}, 'corpus "iemocap" has no file'),
         ({"corpus": "iemocap"}, "needs folder"),
+        ({"corpus": "subtitles", "labels": "meld"}, "needs folder"),
+        ({"corpus": "subtitles", "folder": "/x"}, 'labels: "meld", "emorynlp" or "iemocap"'),
+        ({"corpus": "subtitles", "folder": "/x", "labels": "meld", "file": "/y"}, 'corpus "subtitles" has no file'),
         ({"corpus": "table", "labels": "meld"}, "needs file"),
         ({"corpus": "table", "file": "/x.csv"}, 'labels: "meld", "emorynlp" or "iemocap"'),
         ({"corpus": "table", "file": "/x.csv", "labels": "mood"}, "'meld', 'emorynlp', 'iemocap', 'iemocap4' or"),

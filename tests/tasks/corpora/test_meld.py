@@ -52,6 +52,15 @@ def test_a_row_becomes_an_utterance(folder: Path) -> None:
     assert Counter(row.split for row in rows) == {"train": 3, "dev": 3, "test": 3}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_windows_apostrophes_as_characters_or_as_bytes(tmp_path: Path, encoding: str) -> None:
+    for path in meld.transcripts(tmp_path).values():
+        path.write_bytes(f"{HEADER}1,I\u0092m Zoë\u0085,Zoë,joy,positive,0,0,{TIMES}\n".encode(encoding))
+    (row, *_) = meld.read(tmp_path)
+    assert isinstance(row, Utterance)
+    assert (row.text, row.speaker) == ("I’m Zoë…", "Zoë")
+
+
 def test_an_unknown_label_is_rejected_by_its_own_id(folder: Path) -> None:
     rejects = [row for row in meld.read(folder) if isinstance(row, Rejected)]
     assert [(row.utterance_id, row.reason) for row in rejects] == [

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora.transcript import Row, clean, emotion, number, read_split
+from tasks.corpora.transcript import Repaired, Row, clean, emotion, number, read_split
 
 
 def parse(row: Row) -> tuple[tuple[int, ...], Utterance]:
@@ -107,3 +108,18 @@ def test_encodings_are_told_apart(tmp_path: Path, encoding: str) -> None:
 def test_text_is_repaired_without_harm(dirty: str, tidy: str) -> None:
     assert clean(dirty) == tidy
     assert clean(tidy) == tidy
+
+
+def test_what_was_repaired_is_marked_and_is_still_the_same_text(tmp_path: Path) -> None:
+    rows = read(
+        tmp_path / "t.csv",
+        HEADER + "0,0,Ross,I\u0092m here,joy\n0,1,Ross,I’m  here\x00,joy\n0,2,Zo\u00c3\u00ab,Hm,joy\n",
+    )
+    kept = [row for row in rows if isinstance(row, Utterance)]
+    assert [(row.text, isinstance(row.text, Repaired)) for row in kept] == [
+        ("I’m here", True),
+        ("I’m here", False),
+        ("Hm", False),
+    ]
+    assert isinstance(kept[2].speaker, Repaired)
+    assert pa.array([row.text for row in kept]).to_pylist() == ["I’m here", "I’m here", "Hm"]
