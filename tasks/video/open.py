@@ -133,9 +133,10 @@ def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> 
     start = float((stream.start_time or 0) * stream.time_base)
     rate = stream.average_rate
     video = Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
-    packets, (most, _) = len(stream.index_entries), video.most(0.0)
-    if packets > most:
-        raise refuse("too_dense", f"{name} lists {packets} packets for {seconds or 0.0:.1f} s")
+    listed = stream.index_entries
+    listed_s = float((listed[-1].timestamp - listed[0].timestamp) * stream.time_base) if len(listed) else 0.0
+    if len(listed) > video.most(listed_s)[0]:
+        raise refuse("too_dense", f"{name} lists {len(listed)} packets for {max(listed_s, seconds or 0.0):.1f} s")
     return video
 
 

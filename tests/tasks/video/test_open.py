@@ -137,6 +137,9 @@ def test_an_index_of_more_than_its_time_can_hold_is_refused(tmp_path: Path) -> N
     data = three_shots(tmp_path / "a.mp4").read_bytes()
     (tmp_path / "b.mp4").write_bytes(samples(data, 100_000, 1, 1))
     assert reason(tmp_path, "b.mp4") == "too_dense"
+    (tmp_path / "c.mp4").write_bytes(samples(data, 100_000, 1, 1200))  # 2.7 hours that call themselves 3 s
+    with open_video(tmp_path, "c.mp4", PIXELS, SECONDS) as video:
+        assert video.seconds == pytest.approx(3.0, abs=0.1)
 
 
 def test_more_streams_than_anybody_needs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
