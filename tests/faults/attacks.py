@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 from pathlib import Path
 
 from faults.bad_videos import FRAMES, Cannot, Collection, Kit, link
@@ -142,12 +143,11 @@ def _reference(kit: Kit, path: Path) -> None:
     path.write_bytes(edited(kit.clip.read_bytes(), {b"dref": lambda _: bytes(4) + b"\0\0\0\1" + entry}))
 
 
-@attacks("alias.mov", FRAMES, "QuickTime whose pictures are said to lie in another file, by an alias")
+@attacks("alias.mov", "undecodable", "QuickTime whose pictures are said to lie in another file, by an alias")
 def _alias(kit: Kit, path: Path) -> None:
-    secret = str(kit.secret).encode()
-    record = bytearray(150)  # an alias of version 2; its volume and file names stay empty
-    record[4:8] = (150 + 4 + len(secret) + 4).to_bytes(4)[0:4]
-    alias = bytes(record) + b"\0\x12" + len(secret).to_bytes(2) + secret + b"\xff\xff\0\0"
+    path_part = str(kit.secret).encode()
+    told = struct.pack(">HH", 2, len(path_part)) + path_part + bytes(len(path_part) % 2)  # 2: a path from the top
+    alias = bytes(150) + told + b"\xff\xff\0\0"
     entry = box(b"alis", bytes(4) + alias)
     path.write_bytes(edited(kit.clip.read_bytes(), {b"dref": lambda _: bytes(4) + b"\0\0\0\1" + entry}))
 

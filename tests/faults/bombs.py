@@ -148,14 +148,19 @@ def _elements_in_elements(kit: Kit, path: Path) -> None:
 
 @bombs("tags.mkv", FRAMES, "a title of two million letters")
 def _tags(kit: Kit, path: Path) -> None:
-    path.write_bytes(kit.remuxed("tagged.mkv", "-metadata", "title=a", "-write_crc32", "0").read_bytes())
-    data = path.read_bytes()
+    data = kit.remuxed("tagged.mkv", "-metadata", "title=a", "-write_crc32", "0").read_bytes()
     at = data.index(b"\x7b\xa9\x81a")
-    info = data.rindex(b"\x15\x49\xa9\x66", 0, at)
-    end = info + 12 + int.from_bytes(data[info + 5 : info + 12])
-    body = data[info + 12 : at] + b"\x7b\xa9\x10" + struct.pack(">I", 2_000_000)[1:] * 0
-    body += b"\x01" + struct.pack(">Q", 2_000_000)[1:] + b"a" * 2_000_000 + data[at + 4 : end]
-    path.write_bytes(data[: info + 4] + b"\x01" + struct.pack(">Q", len(body))[1:] + body + data[end:])
+    info = data.rindex(b"\x15\x49\xa9\x66", 0, at) + 4
+    assert data[info] & 0x80, "its size follows, in one byte"
+    end = info + 1 + (data[info] & 0x7F)
+    title = b"\x7b\xa9" + _size(2_000_000) + b"a" * 2_000_000
+    body = data[info + 1 : at] + title + data[at + 4 : end]
+    path.write_bytes(data[:info] + _size(len(body)) + body + data[end:])
+
+
+def _size(count: int) -> bytes:
+    """The size of a Matroska element, in eight bytes."""
+    return b"\x01" + count.to_bytes(7)
 
 
 @bombs("frame_rate.avi", FRAMES, "a thousand million frames a second")

@@ -78,6 +78,9 @@ def test_the_attacks_are_real(kit: Kit, missing: dict[str, str], server: socket.
         assert sum(1 for _ in container.decode(video=0)) == 48, "a reader that trusts names shows the secret"
     with av.open(str(kit.root / "concat_beside.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 72
+    follow = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with av.open(str(kit.root / "alias.mov"), options=follow) as container, pytest.raises(av.InvalidDataError):
+        list(container.decode(video=0))  # its index does not fit the other file, where the pictures are now looked for
     assert not called(server)
     command = [FFMPEG, "-v", "quiet", "-protocol_whitelist", "file,http,tcp", "-rw_timeout", "100000"]
     subprocess.run(
