@@ -16,7 +16,7 @@ from flows.run_commands import Config, Overrides, Workspace
 from tasks.stage import Progress
 
 if TYPE_CHECKING:
-    from tasks.ingest import IngestSettings
+    from tasks.ingest_settings import IngestSettings
 
 FAULTY = 3
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from model.errors import SettingsError
 from storage import ledger
 from storage.layout import at, open_workspace
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import StageSettings
 from tasks.stages import BY_NAME, STAGES
@@ -109,7 +109,10 @@ def _read(config: str) -> tuple[str, str]:
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
-    """One ``--set captions.model=…``; the value is TOML, or else taken as a plain string."""
+    """One ``--set captions.model=…``; the value is TOML, or else taken as a plain string.
+
+    A table of a list goes by its number, from 0: ``--set ingest.parts.0.folder=…``.
+    """
     path, equals, text = override.partition("=")
     if not equals:
         raise SettingsError(f"--set {override}: write it as key=value, for example captions.prompt=facial-cues")
@@ -118,11 +121,16 @@ def _apply(values: dict[str, Any], override: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *tables, key = path.strip().split(".")
-    target = values
+    target: Any = values
     for name in tables:
-        target = target.setdefault(name, {})
-        if not isinstance(target, dict):
+        if isinstance(target, list):
+            target = target[int(name)] if name.isdecimal() and int(name) < len(target) else None
+        else:
+            target = target.setdefault(name, {})
+        if not isinstance(target, dict | list):
             raise SettingsError(f"--set {override}: {name} is not a table")
+    if not isinstance(target, dict):
+        raise SettingsError(f"--set {override}: {tables[-1]} is a list of tables: name one by its number, from 0")
     target[key] = value
 
 

@@ -130,12 +130,14 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One score. ``system`` is tuned, untuned, majority or tfidf_lr; ``label`` is None for scores over all labels.
+    """One score on one corpus's lines of a split. ``system`` is tuned, untuned, majority or tfidf_lr; ``label`` is None
+    for scores over all labels.
 
     ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, unparsed, confusion
     (``label`` gold, ``predicted`` the other side). ``value`` is a share in 0..1, or a count.
     """
 
+    corpus: str
     split: str
     system: str
     metric: str
@@ -164,6 +166,11 @@ class Rejected:
     stage: str
     reason: str
     detail: str
+
+
+def corpus_of(utterance_id: str) -> str:
+    """The corpus named by an utterance id: ``corpus_of("meld/test/38/4") == "meld"``."""
+    return utterance_id.split("/")[0]
 
 
 def split_of(utterance_id: str) -> str:

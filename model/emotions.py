@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Literal
 
 from model.errors import CorpusError
 
@@ -46,6 +47,9 @@ UNIFIED["iemocap8"] = {**UNIFIED["iemocap"], "surprised": "surprise", "fearful":
 UNIFIED |= {  # a corpus of one's own, by its form and its label set
     f"{form}-{name}": names for name, names in UNIFIED.items() for form in ("table", "subtitles")
 }
+
+LabelWords = Literal["own", "unified"]
+"""How labels are written to a model: in the corpus's own words, or in the paper's, the same for every corpus."""
 
 UNIFIED_LABELS = (
     *("peaceful", "powerful", "disgust", "frustration", "neutral", "happiness"),
@@ -98,15 +102,19 @@ def labels(corpus: str) -> tuple[str, ...]:
 
 def unified(corpus: str, label: str) -> str:
     """The paper's unified label of a corpus's label: ``unified("emorynlp", "mad") == "anger"``."""
-    answer(corpus, label)
-    return _mapping(corpus)[label]
+    return answer(corpus, label, "unified")
 
 
-def answer(corpus: str, label: str) -> str:
-    """How ``label`` is written as the model's answer: the word itself. CorpusError outside the set."""
+def answer(corpus: str, label: str, words: LabelWords = "own") -> str:
+    """How ``label`` is written as the model's answer: ``parse`` finds it again. CorpusError outside the set."""
     if label not in _mapping(corpus):
         raise CorpusError(f"{label!r} is not a label of {corpus}; its labels are {', '.join(labels(corpus))}")
-    return label
+    return _mapping(corpus)[label] if words == "unified" else label
+
+
+def answers(corpus: str, words: LabelWords = "own") -> tuple[str, ...]:
+    """The label set of ``corpus`` as it is written to the model, in the order of ``labels``."""
+    return tuple(answer(corpus, label, words) for label in labels(corpus))
 
 
 def parse(text: str, corpus: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from model import prompt
 from model.dialogue import Utterance
-from model.emotions import answer, labels
+from model.emotions import LabelWords, answers, labels
 from model.errors import SettingsError
 from model.packing import encode, encode_prompts
 from model.plain import control_tokens
@@ -73,6 +73,7 @@ class Fitter:
     speaker: prompt.Speaker
     max_tokens: int
     suffix: prompt.Suffix = "off"
+    words: LabelWords = "own"
     _expected: dict[Key, Counter[int]] = field(default_factory=dict)
     _rooms: dict[str, int] = field(default_factory=dict)
 
@@ -153,6 +154,7 @@ class Fitter:
             preset=self.preset,
             speaker=self.speaker,
             suffix=self.suffix,
+            words=self.words,
             controls=self._controls,
             chat=self._chat,
         )
@@ -160,8 +162,8 @@ class Fitter:
     def _room(self, corpus: str) -> int:
         """Tokens left for the prompt beside the longest answer."""
         if corpus not in self._rooms:
-            answers = [answer(corpus, label) for label in labels(corpus)]
-            self._rooms[corpus] = self.max_tokens - max(map(len, encode(self.tokenizer, "", answers).answers))
+            longest = max(map(len, encode(self.tokenizer, "", answers(corpus, self.words)).answers))
+            self._rooms[corpus] = self.max_tokens - longest
         return self._rooms[corpus]
 
     def _controls_in(self, ids: Sequence[int]) -> Counter[int]:

@@ -7,7 +7,7 @@
 The parts that all examples share (the instruction, the labels) come first, so that a batch has one long
 common prefix; the line to be labelled comes last. Text from outside is one line of ordinary text (model/plain.py).
 So do worked examples ("shots") and a plea for care ("suffix"), where they are wanted. Labels are listed and answered
-in the corpus's own words, where the paper lists its unified ones.
+in the corpus's own words, or in the paper's unified ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from model.dialogue import Utterance
-from model.emotions import answer, labels
+from model.emotions import LabelWords, answer, answers
 from model.errors import WeightsError
 from model.plain import plain
 
@@ -69,23 +69,26 @@ def build(
     preset: Preset = "sound",
     speaker: Speaker = "name",
     suffix: Suffix = "off",
+    words: LabelWords = "own",
     controls: Sequence[str] = (),
     chat: Chat | None = None,
 ) -> Prompt:
     """The prompt for one utterance, given the lines before it (oldest first) and what its video shows.
 
-    ``shots`` are lines shown with their answers, each on its own; ``suffix`` names what is added to the task.
+    ``shots`` are lines shown with their answers, each on its own; ``suffix`` names what is added to the task,
+    ``words`` how labels are written.
     ``controls`` are the control tokens of the tokenizer in use, ``chat`` its chat template; without ``chat`` (and
     always for the paper's presets, which have no chat form) the text is the messages' own. CorpusError for a shot
     whose emotion is no label of its corpus.
     """
     lines = _lines([*context, utterance], speaker, controls)
-    solved = [(_lines([row], speaker, controls)[0], answer(row.corpus, row.emotion)) for row in shots]
+    solved = [(_lines([row], speaker, controls)[0], answer(row.corpus, row.emotion, words)) for row in shots]
     shown, asked = plain(description or "", controls), _SUFFIXES[suffix]
+    choices = answers(utterance.corpus, words)
     if preset == "sound":
-        messages = _sound(utterance.corpus, lines, shown, solved, asked)
+        messages = _sound(choices, lines, shown, solved, asked)
         return Prompt(messages, chat(messages) if chat else "\n".join(text for _, text in messages) + "\n")
-    text = _paper(utterance.corpus, lines, shown, solved, asked, with_video=preset == "paper-video")
+    text = _paper(choices, lines, shown, solved, asked, with_video=preset == "paper-video")
     return Prompt((("user", text),), text)
 
 
@@ -155,17 +158,19 @@ def _apply(tokenizer: Any, messages: Messages) -> str | None:
     return str(text)
 
 
-def _sound(corpus: str, lines: Sequence[str], shown: str, shots: Sequence[tuple[str, str]], suffix: str) -> Messages:
+def _sound(
+    choices: Sequence[str], lines: Sequence[str], shown: str, shots: Sequence[tuple[str, str]], suffix: str
+) -> Messages:
     *before, last = lines
     video = [f"[Video: {shown}]"] if shown else []
-    task = " ".join(filter(None, [_SOUND.format(labels=", ".join(labels(corpus))), suffix]))
+    task = " ".join(filter(None, [_SOUND.format(labels=", ".join(choices)), suffix]))
     if shots:
         task += "\n\nExamples:\n" + "\n".join(f"{line} => {label}" for line, label in shots)
     return (("system", task), ("user", "\n".join([*before, *video, last])))
 
 
 def _paper(
-    corpus: str,
+    choices: Sequence[str],
     lines: Sequence[str],
     shown: str,
     shots: Sequence[tuple[str, str]],
@@ -174,8 +179,8 @@ def _paper(
     with_video: bool,
 ) -> str:
     *before, last = lines
-    choices = ", ".join(f"'{name}'" for name in labels(corpus))
-    task = (_PAPER_VIDEO if with_video else _PAPER).format(labels=choices)
+    listed = ", ".join(f"'{name}'" for name in choices)
+    task = (_PAPER_VIDEO if with_video else _PAPER).format(labels=listed)
     sections = [("Instruction:", task)]
     if shots:
         solved = [f"Instruction:{line}\n{_INDENT}Input:{label}\n{_INDENT}" for line, label in shots]

@@ -164,6 +164,7 @@ STAGE = Stage(
     row=Caption,
     settings=CaptionsSettings,
     run=run,
+    videos=True,
     identity=identity,
     gpu=True,
 )

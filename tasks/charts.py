@@ -140,7 +140,7 @@ def _drawing(name: str, height: float, alt: str) -> Iterator[Drawing]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's own matplotlibrc says
-        matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": name})
+        matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": f"{name} {alt}"})
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         drawing = Drawing(figure.subplots())
         yield drawing

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import cast
 
 from model import weights
-from model.dialogue import Utterance
+from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError, DialogueError
-from tasks import check_text, check_videos, ingest
+from tasks import check_leaks, check_text, check_videos, ingest
 from tasks.captions import DEMO
 from tasks.check_text import Finding
 from tasks.corpora import emorynlp, meld
-from tasks.corpora.leaks import leaks
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Context, Progress, StageSettings, no_progress
 from tasks.stages import STAGES
@@ -42,33 +41,8 @@ def check(
     corpus, keyframes = cast("IngestSettings", settings["ingest"]), cast("KeyframesSettings", settings["keyframes"])
     found = [*_sources(settings, cache), *_corpus(corpus, keyframes, cache, progress)]
     for other in others:
-        found += _leaks(corpus, other, cache)
+        found += check_leaks.against(corpus, other, cache)
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
-
-
-def _leaks(corpus: IngestSettings, other: IngestSettings, cache: Path) -> list[Finding]:
-    """Training lines that stand in the other corpus's test split: told as one warning, each of them as info."""
-    if "demo" in (corpus.corpus, other.corpus):
-        return [Finding("error", "leak", "demo", "the demo has no lines of another corpus: compare two that are read")]
-    try:
-        mine, theirs = (
-            [row for row in ingest.run({}, one, Context(cache=cache, folder=cache)) if isinstance(row, Utterance)]
-            for one in (corpus.model_copy(update={"videos": None}), other.model_copy(update={"videos": None}))
-        )
-    except CorpusError as error:
-        return [Finding("error", "corpus", other.corpus, str(error))]
-    train, test = [row for row in mine if row.split == "train"], [row for row in theirs if row.split == "test"]
-    found = leaks(train, test)
-    name = f"{other.label_set()}/test"
-    if not found:
-        return [Finding("info", "leak", f"{corpus.label_set()}/train", f"no line of it stands in {name}")]
-    touched = len({line for lines in found.values() for line in lines})
-    detail = (
-        f"{len(found)} of {len(train)} lines say what {touched} of {len(test)} lines of {name} say, after the same line"
-    )
-    rows = [Finding("info", "leak", line, f"stands in {', '.join(lines[:3])}") for line, lines in found.items()]
-    hint = "; do not score on the one what the other trained"
-    return [Finding("warning", "leak", f"{corpus.label_set()}/train", detail + hint), *rows]
 
 
 def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Finding]:
@@ -100,21 +74,36 @@ def _weights(model: str, cache: Path) -> Finding:
 
 
 def _corpus(settings: IngestSettings, frames: KeyframesSettings, cache: Path, progress: Progress) -> list[Finding]:
+    """Each corpus as its files have it, then what of it stands in a test split."""
     if settings.corpus == "demo":
         return [Finding("info", "demo", "demo", "the demo is this program's own: ingest draws it, nothing to check")]
-    try:
-        rows = list(ingest.run({}, settings, Context(cache=cache, folder=cache)))
-    except CorpusError as error:
-        return [Finding("error", "corpus", settings.corpus, str(error))]
-    whole = not settings.dialogues
-    edition = emorynlp.edition(_folder(settings)) if settings.corpus == "emorynlp" else None
-    found = check_text.all_of(rows, settings.label_set(), settings.max_rejects, whole=whole, edition=edition)
-    root = ingest.videos_root(settings, cache, {})
-    if root is None or not frames.enabled:
-        return found
+    found: list[Finding] = []
+    rows: list[Utterance | Rejected] = []
+    for one in settings.corpora():
+        try:
+            own = list(ingest.run({}, one.model_copy(update={"leaks": "keep"}), Context(cache=cache, folder=cache)))
+        except CorpusError as error:
+            found.append(Finding("error", "corpus", one.corpus, str(error)))
+            continue
+        rows += own
+        edition = emorynlp.edition(_folder(one)) if one.corpus == "emorynlp" else None
+        found += check_text.all_of(own, one.label_set(), whole=not one.dialogues, edition=edition)
+        found += _videos(own, one, frames, progress)
+    lines = [row for row in rows if isinstance(row, Utterance)]
+    if not any(item.check == "corpus" for item in found):
+        found += check_leaks.within(lines, settings, cache)
+    return [*check_text.too_many(rows, settings.max_rejects), *found]
+
+
+def _videos(
+    rows: Sequence[Utterance | Rejected], settings: IngestSettings, frames: KeyframesSettings, progress: Progress
+) -> Iterator[Finding]:
+    if settings.videos is None or not frames.enabled:
+        return
+    root = settings.videos.expanduser()
     lines = [row for row in rows if isinstance(row, Utterance)]
     spoken = SPOKEN[settings.corpus](_folder(settings)) if settings.corpus in SPOKEN else {}
-    return [*found, *check_videos.all_of(lines, root, frames, spoken, whole=whole, progress=progress)]
+    yield from check_videos.all_of(lines, root, frames, spoken, whole=not settings.dialogues, progress=progress)
 
 
 def _folder(settings: IngestSettings) -> Path:

@@ -30,14 +30,19 @@ class Finding:
     detail: str
 
 
-def rejects(rows: Sequence[Utterance | Rejected], limit: float) -> Iterator[Finding]:
-    """Every row that ingest refuses; ``limit`` is the share (0 to 1) over which the run stops."""
+def too_many(rows: Sequence[Utterance | Rejected], limit: float) -> Iterator[Finding]:
+    """Whether ingest refuses more than ``limit``, the share (0 to 1) over which the run stops."""
     refused = [row for row in rows if isinstance(row, Rejected)]
     if refused and len(refused) > limit * len(rows):
         share = f"{len(refused)} of {len(rows)} rows are refused, over ingest.max_rejects = {limit:g}: a run stops"
         yield Finding("error", "too_many_rejects", "ingest", share)
-    for row in refused:
-        yield Finding("error", row.reason, row.utterance_id, row.detail)
+
+
+def rejects(rows: Sequence[Utterance | Rejected]) -> Iterator[Finding]:
+    """Every row that ingest refuses."""
+    for row in rows:
+        if isinstance(row, Rejected):
+            yield Finding("error", row.reason, row.utterance_id, row.detail)
 
 
 def repaired(utterances: Sequence[Utterance]) -> Iterator[Finding]:
@@ -122,7 +127,7 @@ def _counts(utterances: Sequence[Utterance], split: str) -> tuple[int, set[str],
 
 
 def all_of(
-    rows: Sequence[Utterance | Rejected], corpus: str, limit: float, *, whole: bool, edition: str | None = None
+    rows: Sequence[Utterance | Rejected], corpus: str, *, whole: bool, edition: str | None = None
 ) -> list[Finding]:
     """Every finding of the text; the published counts only where the corpus is ``whole``, not a subset.
 
@@ -130,7 +135,7 @@ def all_of(
     """
     utterances = [row for row in rows if isinstance(row, Utterance)]
     groups = (
-        rejects(rows, limit),
+        rejects(rows),
         shared_dialogues(utterances),
         published(utterances, corpus, edition) if whole else (),
         balance(utterances, corpus),

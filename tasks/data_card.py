@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.emotions import labels
+from model.emotions import answers
 from model.weights import HUB_ID
 from tasks.corpora import demo, emorynlp, iemocap, meld, subtitles, table
 from tasks.export_forms import EXPLAINED, Form
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ _SHOWN = ("ingest", "keyframes", "captions", "instructions")
 def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
     """The card as Markdown. The same run and parts give the same text."""
     ingest: IngestSettings = run.settings["ingest"]  # type: ignore[assignment]
-    corpus = ingest.label_set()
-    citation, licence = SOURCES[ingest.corpus]
+    names = [one.label_set() for one in ingest.corpora()]
+    citations, licences = zip(*(SOURCES[one.corpus] for one in ingest.corpora()), strict=True)
     key = run.keys["instructions"]
     sections = [
-        _front_matter(corpus, licence, parts),
-        f"# Emotion instructions from the corpus {corpus}",
+        _front_matter(names, licences, parts),
+        f"# Emotion instructions from {'the corpus' if len(names) == 1 else 'the corpora'} {' and '.join(names)}",
         "Each row asks for the emotion of the last line of a dialogue; rows are in the order of the corpus. "
         "The test split is not in here.",
         f"Form `{form.value}`: {EXPLAINED[form]}",
@@ -49,11 +49,9 @@ def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
             [(_hub(part), part.file, part.rows, part.rejected, part.bytes, f"`{part.sha256}`") for part in parts],
         ),
         "## Labels",
-        _table(
-            ("label", *map(_hub, parts)), [(name, *(part.labels[name] for part in parts)) for name in labels(corpus)]
-        ),
+        _labels(run, names, parts),
         "## Sources and licences",
-        citation,
+        *dict.fromkeys(citations),
         *_descriptions(run),
         "## How it was made",
         f"By dialoguellm {version('dialoguellm')}, from its stage instructions with the key `{key}`. "
@@ -64,13 +62,27 @@ def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _front_matter(corpus: str, licence: str, parts: Sequence[Part]) -> str:
+def _labels(run: Run, names: Sequence[str], parts: Sequence[Part]) -> str:
+    """Rows by answer; of several corpora a table each, since the same word need not mean the same in two."""
+    words = run.settings["instructions"].label_words  # type: ignore[attr-defined]
+    tables = [
+        _table(
+            ("label" if len(names) == 1 else name, *map(_hub, parts)),
+            [(said, *(part.labels[name, said] for part in parts)) for said in answers(name, words)],
+        )
+        for name in names
+    ]
+    return "\n\n".join(tables)
+
+
+def _front_matter(names: Sequence[str], licences: Sequence[str], parts: Sequence[Part]) -> str:
+    kinds = list(dict.fromkeys(licences))
     files = [f"  - split: {_hub(part)}\n    path: {part.file}" for part in parts]
     return "\n".join(
         [
             "---",
-            f"pretty_name: Emotion instructions ({corpus})",
-            f"license: {licence}",
+            f"pretty_name: Emotion instructions ({', '.join(names)})",
+            f"license: {kinds[0]}" if len(kinds) == 1 else "license:\n" + "\n".join(f"- {kind}" for kind in kinds),
             "language:\n- en",
             "task_categories:\n- text-generation",
             "tags:\n- emotion-recognition\n- dialogue",

@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.atomic import new_folder
-from model.dialogue import Instruction
-from model.emotions import labels
+from model.dialogue import Instruction, corpus_of
+from model.emotions import answers
 from model.errors import SettingsError, WorkspaceError
 from storage.shards import read_manifest, read_rows
 from tasks import data_card
 from tasks.export_forms import SCHEMAS, Form, as_row
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, plan, plan_stage
 from tasks.stages import BY_NAME, STAGES
 
@@ -31,12 +32,12 @@ ROWS_PER_GROUP = 10_000
 
 @dataclass(slots=True)
 class Part:
-    """One exported file. ``labels`` counts its rows by answer; ``rejected`` utterances got no prompt and are not in
-    it; ``source`` is the SHA-256 over those of the shards it was made from, ``sha256`` its own."""
+    """One exported file. ``labels`` counts its rows by corpus and answer; ``rejected`` utterances got no prompt and are
+    not in it; ``source`` is the SHA-256 over those of the shards it was made from, ``sha256`` its own."""
 
     split: str
     file: str
-    labels: Counter[str] = field(default_factory=Counter)
+    labels: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: int = 0
     bytes: int = 0
     sha256: str = ""
@@ -127,17 +128,22 @@ def _write(run: Run, split: str, shards: Sequence[int], form: Form, folder: Path
 def _read(run: Run, split: str, shard: int, part: Part, digest: Any) -> Iterator[Instruction]:
     """The rows of a shard, counted. No row of another split may slip through, whatever the list of shards says."""
     key = run.key(BY_NAME[STAGE_NAME])
-    corpus: str = run.settings["ingest"].label_set()  # type: ignore[attr-defined]
-    known, home = labels(corpus), f"{corpus}/{split}/"
+    ingest: IngestSettings = run.settings["ingest"]  # type: ignore[assignment]
+    words = run.settings["instructions"].label_words  # type: ignore[attr-defined]
+    known = {one.label_set(): answers(one.label_set(), words) for one in ingest.corpora()}
     manifest = read_manifest(run.layout.manifest(STAGE_NAME, key, shard)) or {}
     part.rejected += manifest.get("rejected_utterances", 0)
     digest.update(str(manifest.get("sha256")).encode())
     for row in read_rows(run.layout, STAGE_NAME, key, shard):
-        if row.answer not in known or not all(name.startswith(home) for name in (row.utterance_id, *row.context_ids)):
+        corpus = corpus_of(row.utterance_id)
+        home = f"{corpus}/{split}/"
+        ids = (row.utterance_id, *row.context_ids)
+        if row.answer not in known.get(corpus, ()) or not all(name.startswith(home) for name in ids):
             path = run.layout.part(STAGE_NAME, key, shard)
+            homes = " or ".join(f"{name}/{split}" for name in known)
             raise WorkspaceError(
-                f"{path}: {row.utterance_id!r} is no labelled line of {home[:-1]}: "
+                f"{path}: {row.utterance_id!r} is no labelled line of {homes}: "
                 "delete the file and `dialoguellm run` makes it again"
             )
-        part.labels[row.answer] += 1
+        part.labels[corpus, row.answer] += 1
         yield row

@@ -23,8 +23,8 @@ POOL = 2048
 class Draw:
     """Draws ``n`` lines from ``pool`` (its train lines only), at random or one of each label in turn.
 
-    The same pool and seed give the same lines; no text comes twice, perhaps with two labels. A dialogue whose own
-    line is among them gets the next ones instead.
+    The pool is of one corpus: examples show its labels. The same pool and seed give the same lines; no text comes
+    twice, perhaps with two labels. A dialogue whose own line is among them gets the next ones instead.
     """
 
     def __init__(self, pool: Sequence[Utterance], n: int, by: By, seed: int) -> None:

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
-
-from pydantic import Field, model_validator
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
 from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, subtitles, subtitles_layout, table
-from tasks.stage import Context, Progress, Rows, Stage, StageSettings
+from tasks.corpora.leaks import VERSION as LEAKS_VERSION
+from tasks.corpora.leaks import settle
+from tasks.ingest_settings import IngestSettings
+from tasks.stage import Context, Progress, Rows, Stage
 
 TRANSCRIPTS = {
     **{"meld": meld.transcripts, "emorynlp": emorynlp.transcripts},
@@ -22,120 +22,33 @@ TRANSCRIPTS = {
 READERS = {"meld": meld.read, "emorynlp": emorynlp.read}
 
 
-Column = Literal["split", "dialogue_id", "turn", "speaker", "text", "emotion", "sentiment", "video", "start_s", "end_s"]
-CHOICES = frozenset({"file", "labels", "columns"})
-"""Settings that only some corpora have."""
-CHOICES_OF = {"table": CHOICES, **dict.fromkeys(("iemocap", "subtitles"), frozenset({"labels"}))}
-
-
-class IngestSettings(StageSettings):
-    """Which corpus, and how much of it."""
-
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"folder", "videos", "file"})
-
-    corpus: Literal["demo", "meld", "emorynlp", "iemocap", "table", "subtitles"] = "demo"
-    """The corpus. "demo" is drawn on the spot, "table" read from ``file``, the others from ``folder``."""
-
-    folder: Path | None = None
-    """Where the corpus's transcripts lie (of IEMOCAP the folder IEMOCAP_full_release, of subtitles the one that holds
-    train/, dev/ and test/). Moving them changes nothing; other bytes in them make a new result."""
-
-    videos: Path | None = None
-    """Where MELD's video folders lie (train_splits, dev_splits_complete, output_repeated_splits_test), or IEMOCAP's
-    (Session1 to Session5: the same as ``folder``), or the files that a table names, or those of the subtitles' names
-    (in train/, dev/ and test/; may be ``folder``); text only without it."""
-
-    file: Path | None = None
-    """The table of a corpus of one's own: CSV, TSV, JSONL or Parquet. Moving it changes nothing; other bytes do."""
-
-    labels: Literal["meld", "emorynlp", "iemocap", "iemocap4", "iemocap8"] | None = None
-    """The label set that a table's or subtitles' emotions are from, or IEMOCAP's: "iemocap4" (excited counts as
-    happy), "iemocap" (six, if not set) or "iemocap8". A line with another label is rejected."""
-
-    columns: dict[Column, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
-    """The table's own name of a column, where it is another than ours: ``{text = "Utterance"}``."""
-
-    dialogues: dict[Literal["train", "dev", "test"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    """How many dialogues of a split to use, drawn by ``seed``; all of them where a split is not named. A larger
-    number keeps the dialogues of a smaller one."""
-
-    seed: int = 0
-    """Draws the subset of dialogues, and the demo's pictures and voices."""
-
-    shard_utterances: int = Field(default=128, ge=1)
-    """Most utterances in a shard, where dialogues allow it."""
-
-    def has_videos(self) -> bool:
-        """Whether this corpus comes with video files; without them keyframes and captions have nothing to do."""
-        return self.corpus == "demo" or self.videos is not None
-
-    def label_set(self) -> str:
-        """The name that the utterances' ``corpus`` and ids have, which says what labels there are."""
-        if self.corpus in ("table", "subtitles"):
-            return f"{self.corpus}-{self.labels}"
-        return self.labels or self.corpus
-
-    def key_fields(self) -> dict[str, Any]:
-        """As of every stage, but what a corpus has no use for stays out of its key."""
-        fields = super().key_fields()
-        if self.corpus == "iemocap":
-            fields["labels"] = self.label_set()
-        return {name: value for name, value in fields.items() if name not in self._unused()}
-
-    def _unused(self) -> frozenset[str]:
-        return CHOICES - CHOICES_OF.get(self.corpus, frozenset())
-
-    @model_validator(mode="after")
-    def _choices_fit_the_corpus(self) -> Self:
-        if given := sorted(name for name in self._unused() if getattr(self, name)):
-            raise ValueError(f'corpus "{self.corpus}" has no {", ".join(given)}: leave it out')
-        if self.corpus == "iemocap" and not self.label_set().startswith("iemocap"):
-            raise ValueError('labels: corpus "iemocap" has "iemocap4", "iemocap" and "iemocap8"')
-        return self
-
-    @model_validator(mode="after")
-    def _table_has_its_settings(self) -> Self:
-        if self.corpus != "table":
-            return self
-        if self.file is None or self.labels is None:
-            raise ValueError('corpus "table" needs file, and labels: "meld", "emorynlp" or "iemocap"')
-        if self.folder:
-            raise ValueError('corpus "table" is one file: leave out folder')
-        if len({self.columns.get(name, name) for name in get_args(Column)}) < len(get_args(Column)):
-            raise ValueError("columns gives two of our columns the same name")
-        return self
-
-    @model_validator(mode="after")
-    def _folders_fit_the_corpus(self) -> Self:
-        if self.corpus == "demo" and (self.folder or self.videos):
-            raise ValueError('corpus "demo" is drawn on the spot: leave out folder and videos')
-        if self.corpus not in ("demo", "table") and self.folder is None:
-            raise ValueError(f'corpus "{self.corpus}" needs folder: where its transcripts lie')
-        if self.corpus == "emorynlp" and self.videos:
-            raise ValueError('corpus "emorynlp" has no videos: leave out videos')
-        if self.corpus == "subtitles" and self.labels is None:
-            raise ValueError('corpus "subtitles" needs labels: "meld", "emorynlp" or "iemocap"')
-        return self
-
-
 def run(rows: Rows, settings: IngestSettings, context: Context) -> Iterator[Utterance | Rejected]:  # noqa: ARG001
     """Every utterance of the chosen dialogues, split by split and in order of turn; ``turn`` has no gaps.
 
-    Empty lines, repeated ids and whatever the corpus's reader refuses are Rejected. Raises CorpusError where
-    files are missing or of another form.
+    Empty lines, repeated ids and whatever the corpus's reader refuses are Rejected; so are leaks into a test split,
+    chosen or not, where they are dropped. Raises CorpusError where files are missing or of another form.
     """
-    found = list(_read(settings, context.cache, context.progress))
-    names = {_dialogue(row.utterance_id) for row in found if isinstance(row, Utterance)}
-    left_out = names - _choose(names, settings)
-    yield from _check(row for row in found if _dialogue(row.utterance_id) not in left_out)
+    found: list[Utterance | Rejected] = []
+    left_out: set[str] = set()
+    for one in settings.corpora():
+        read = list(_read(one, context.cache, context.progress))
+        names = {_dialogue(row.utterance_id) for row in read if isinstance(row, Utterance)}
+        left_out |= names - _choose(names, one)
+        found += _check(read)
+    settled = settle(found, settings.leak_rule())
+    yield from (row for row in settled if _dialogue(row.utterance_id) not in left_out)
 
 
 def identity(settings: IngestSettings) -> Mapping[str, str]:
     """What else decides the utterances: the transcripts' bytes, or the script and the code that draws the demo."""
+    rule = {} if settings.leak_rule() == "keep" else {"leaks": str(LEAKS_VERSION)}
+    if settings.corpus == "joint":
+        every = {one.label_set(): identity(one) for one in settings.corpora()}
+        return {f"{name} {what}": value for name, own in every.items() for what, value in own.items()} | rule
     if settings.corpus == "demo":
         from tasks.demo.render import source_digest
 
-        return {"demo": source_digest(), "videos": "yes"}
+        return {"demo": source_digest(), "videos": "yes", **rule}
     if settings.corpus == "table":
         digests = {f"table{_file(settings).suffix.lower()}": _sha256(_file(settings), "file")}
     else:
@@ -146,12 +59,12 @@ def identity(settings: IngestSettings) -> Mapping[str, str]:
         digests = {"transcripts": hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()}
     if settings.corpus == "subtitles" and settings.videos:  # which video a dialogue has stands in no transcript
         named = [found.video for found in subtitles_layout.dialogues(_folder(settings), settings.videos.expanduser())]
-        return {**digests, "videos": hashlib.sha256(repr(named).encode()).hexdigest()}
-    return {**digests, "videos": "yes" if settings.has_videos() else "no"}
+        return {**digests, "videos": hashlib.sha256(repr(named).encode()).hexdigest(), **rule}
+    return {**digests, "videos": "yes" if settings.has_videos() else "no", **rule}
 
 
 def videos_root(settings: IngestSettings, cache: Path, identity: Mapping[str, str]) -> Path | None:
-    """The folder that ``Utterance.video`` is relative to; None for text only.
+    """The folder that ``Utterance.video`` is relative to, of a single corpus; None for text only.
 
     ``identity`` is the one that the run was recorded with: another version of the program draws another folder.
     """

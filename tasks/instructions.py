@@ -13,7 +13,7 @@ from pydantic import Field
 
 from model import prompt, weights
 from model.dialogue import Caption, Instruction, Rejected, Utterance
-from model.emotions import answer
+from model.emotions import LabelWords, answer
 from model.errors import WeightsError
 from model.fitting import Asked, Fitted, Fitter, Unfit
 from tasks import few_shot
@@ -45,6 +45,10 @@ class InstructionsSettings(StageSettings):
     suffix: prompt.Suffix = "off"
     """EmotionPrompt's sentences behind the task: "career", "sure", "both" (the paper's StimuliLLM) or "off"."""
 
+    label_words: LabelWords = "own"
+    """"own": the corpus's labels as they are. "unified": in the paper's words (happiness, anger, …), one vocabulary
+    for several corpora; scores are in the corpus's labels all the same."""
+
     shots: int = Field(default=0, ge=0, le=20)
     """Train lines shown with their labels before the dialogue, never of the dialogue itself; the paper tried 0, 1, 5
     and 10. They lengthen every prompt: see max_tokens."""
@@ -65,16 +69,18 @@ class InstructionsSettings(StageSettings):
     def key_fields(self) -> dict[str, Any]:
         """As always, but what is off stays out: the seed of no shots must not make prompts anew."""
         fields = super().key_fields()
-        off = ["suffix"] * (self.suffix == "off") + ["shots", "shots_by", "seed"] * (self.shots == 0)
+        off = ["suffix"] * (self.suffix == "off") + ["label_words"] * (self.label_words == "own")
+        off += ["shots", "shots_by", "seed"] * (self.shots == 0)
         return {name: value for name, value in fields.items() if name not in off}
 
     def described(self) -> bool:
         return self.description and self.preset != "paper"
 
     def variant(self) -> str:
-        """A short name of these settings: ``sound-c2-name-desc``, ``sound-call-name-nodesc-both-5class``."""
+        """A short name of these settings: ``sound-c2-name-desc``, ``sound-call-name-nodesc-both-5class-unified``."""
         more: list[str] = [self.suffix] if self.suffix != "off" else []
         more += [f"{self.shots}{self.shots_by}"] if self.shots else []
+        more += [self.label_words] if self.label_words == "unified" else []
         described = "desc" if self.described() else "nodesc"
         return "-".join([self.preset, f"c{self.context}", self.speaker, described, *more])
 
@@ -96,7 +102,9 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
         return
     captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
     tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
-    fitter = Fitter(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix)
+    fitter = Fitter(
+        tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix, settings.label_words
+    )
     draw = Draw(rows["examples"] if settings.shots else (), settings.shots, settings.shots_by, settings.seed)
     done = 0
     waiting = _asked(utterances, captions, draw, settings)
@@ -104,7 +112,7 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
         with _tokenizing:
             found = fitter.fit_all(some)
         for asked, fitted in zip(some, found, strict=True):
-            yield _row(asked.utterance, fitted, captions.get(asked.utterance.utterance_id), settings.variant())
+            yield _row(asked.utterance, fitted, captions.get(asked.utterance.utterance_id), settings)
         done += len(some)
         context.progress(done, len(utterances), "prompts")
 
@@ -128,15 +136,17 @@ def _asked(
         before.append(utterance)
 
 
-def _row(utterance: Utterance, fitted: Fitted | Unfit, caption: Caption | None, variant: str) -> Instruction | Rejected:
+def _row(
+    utterance: Utterance, fitted: Fitted | Unfit, caption: Caption | None, settings: InstructionsSettings
+) -> Instruction | Rejected:
     if isinstance(fitted, Unfit):
         return Rejected(utterance.utterance_id, "instructions", fitted.reason, str(fitted))
     return Instruction(
         utterance_id=utterance.utterance_id,
-        variant=variant,
+        variant=settings.variant(),
         messages=fitted.prompt.messages,
         prompt=fitted.prompt.text,
-        answer=answer(utterance.corpus, utterance.emotion),
+        answer=answer(utterance.corpus, utterance.emotion, settings.label_words),
         n_prompt_tokens=fitted.n_tokens,
         context_ids=tuple(line.utterance_id for line in fitted.context),
         caption_key=_caption_key(caption) if caption and fitted.words else None,

@@ -111,6 +111,7 @@ STAGE = Stage(
     row=Keyframe,
     settings=KeyframesSettings,
     run=run,
+    videos=True,
     identity=_identity,
 )
 

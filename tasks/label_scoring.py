@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from model import emotions, predictor
-from model.dialogue import Instruction
+from model.dialogue import Instruction, corpus_of
+from model.emotions import LabelWords
 from model.predictor import Normalise, Scored
 
 
@@ -22,13 +23,14 @@ class ScoredRow:
     scored: Scored
 
 
-def corpus_of(row: Instruction) -> str:
-    return row.utterance_id.split("/")[0]
-
-
 def gold_of(row: Instruction) -> str | None:
     """The label of the row's corpus that its answer names, None if it names none."""
-    return emotions.parse(row.answer, corpus_of(row))
+    return emotions.parse(row.answer, corpus_of(row.utterance_id))
+
+
+def words_of(row: Instruction) -> LabelWords:
+    """The words in which the row's prompt lists the labels, and which its answer is one of: its variant's end."""
+    return "unified" if row.variant.endswith("-unified") else "own"
 
 
 def score_rows(
@@ -41,16 +43,20 @@ def score_rows(
     batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> list[ScoredRow]:
-    """``rows`` in their order, each with the scores of its corpus's labels. Every answer must name a label."""
+    """``rows`` in their order, each with the scores of its corpus's labels, in the words that its prompt lists.
+
+    Every answer must name a label.
+    """
     found: dict[int, ScoredRow] = {}
-    for corpus in dict.fromkeys(map(corpus_of, rows)):
-        places = [place for place, row in enumerate(rows) if corpus_of(row) == corpus]
+    kinds = [(corpus_of(row.utterance_id), words_of(row)) for row in rows]
+    for corpus, words in dict.fromkeys(kinds):
+        places = [place for place, kind in enumerate(kinds) if kind == (corpus, words)]
         labels = emotions.labels(corpus)
         scores = predictor.score(
             model,
             tokenizer,
             [rows[place].prompt for place in places],
-            [emotions.answer(corpus, label) for label in labels],
+            emotions.answers(corpus, words),
             share=share,
             normalise=normalise,
             batch_size=batch_size,

@@ -60,7 +60,10 @@ class Run:
         if stage.unit:
             return [0]
         cut = self.shards()
-        return None if cut is None else [item["shard"] for item in cut if item["split"] in stage.splits]
+        if cut is None:
+            return None
+        shown = [item for item in cut if not stage.videos or item.get("videos", True)]
+        return [item["shard"] for item in shown if item["split"] in stage.splits]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,26 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from model.atomic import replacing
-from model.dialogue import Prediction, Rejected, ReportFile, TrainingStep, Utterance, split_of
-from tasks.report_examples import examples
-from tasks.report_figures import figures
+from model.dialogue import (
+    SPLITS,
+    Metric,
+    Prediction,
+    Rejected,
+    ReportFile,
+    TrainingStep,
+    Utterance,
+    corpus_of,
+    split_of,
+)
+from tasks.report_examples import Example, examples
+from tasks.report_figures import Figures, figures, training
 from tasks.report_scores import TITLES, Scores
 from tasks.report_words import is_off, lead, notes, percent, settings_of
 from tasks.stage import Context, Rows, Stage, StageSettings
@@ -32,7 +43,18 @@ class ReportSettings(StageSettings):
     """What the report shows."""
 
     examples: int = Field(default=8, ge=0, le=100)
-    """Lines shown with their keyframes, caption and prediction: half of them right, half wrong."""
+    """Lines shown with their keyframes, caption and prediction: half of them right, half wrong; shared by corpora."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What the page shows of one corpus. ``name`` is empty where the run has no other."""
+
+    name: str
+    scores: Scores
+    system_title: str
+    examples: list[Example]
+    figures: Figures
 
 
 def run(rows: Rows, settings: ReportSettings, context: Context) -> Iterator[ReportFile]:
@@ -64,41 +86,54 @@ def render(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> st
 def _page(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> dict[str, Any]:
     utterances: Sequence[Utterance] = rows.get("utterances", ())
     steps: Sequence[TrainingStep] = rows.get("training_log", ())
-    predictions: Sequence[Prediction] = rows.get("predictions", ())
-    corpus = utterances[0].corpus if utterances else None
-    scores = Scores(rows.get("metrics", ()), corpus)
-    subject = scores.subject()
-    system = subject.system if subject else "tuned" if any(row.system == "tuned" for row in predictions) else "untuned"
-    shown = [row for row in predictions if row.system == system and split_of(row.utterance_id) == scores.split]
+    metrics: Sequence[Metric] = rows.get("metrics", ())
+    rejects: Sequence[Rejected] = rows.get("rejects", ())
+    corpora = list(dict.fromkeys([row.corpus for row in utterances] + [row.corpus for row in metrics]))
+    scores = [Scores(metrics, corpus) for corpus in corpora] or [Scores((), None)]
+    several = len(scores) > 1
     stages = _stages(about)
     return {
         "about": about,
         "facts": _facts(utterances, about),
-        "lead": lead(scores),
-        "notes": notes(about, utterances, steps, scores),
-        "split": scores.split,
-        "systems": scores.systems(),
-        "subject": subject,
-        "system_title": TITLES.get(system, system),
-        "examples": examples(rows, shown, settings.examples),
-        "figures": figures(scores, steps),
-        "rejects": _rejects(rows.get("rejects", ()), [stage["name"] for stage in stages]),
+        "leads": [text for one in scores if (text := lead(one, named=several))],
+        "notes": notes(about, utterances, steps, scores, rejects),
+        "blocks": [_block(rows, one, -(-settings.examples // len(scores)), named=several) for one in scores],
+        "scored": any(one.systems() for one in scores),
+        "training": training(steps),
+        "rejects": _rejects(rejects, [stage["name"] for stage in stages]),
         "stages": stages,
         "versions": _versions(about),
     }
 
 
+def _block(rows: Rows, scores: Scores, count: int, *, named: bool) -> Block:
+    predictions: list[Prediction] = [
+        row for row in rows.get("predictions", ()) if scores.corpus in (None, corpus_of(row.utterance_id))
+    ]
+    subject = scores.subject()
+    system = subject.system if subject else "tuned" if any(row.system == "tuned" for row in predictions) else "untuned"
+    shown = [row for row in predictions if row.system == system and split_of(row.utterance_id) == scores.split]
+    return Block(
+        name=scores.corpus or "" if named else "",
+        scores=scores,
+        system_title=TITLES.get(system, system),
+        examples=examples(rows, shown, count),
+        figures=figures(scores),
+    )
+
+
 def _facts(utterances: Sequence[Utterance], about: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the run is about, as (term, value)."""
     facts = []
-    if utterances:
-        splits = {split: [line for line in utterances if line.split == split] for split in ("train", "dev", "test")}
+    for corpus in dict.fromkeys(line.corpus for line in utterances):
+        own = [line for line in utterances if line.corpus == corpus]
+        splits = {split: [line for line in own if line.split == split] for split in SPLITS}
         counts = [
             f"{split} {len(lines):,} lines in {len({line.dialogue_id for line in lines}):,} dialogues"
             for split, lines in splits.items()
             if lines
         ]
-        facts.append(("Corpus", f"{utterances[0].corpus}: {'; '.join(counts)}"))
+        facts.append(("Corpus", f"{corpus}: {'; '.join(counts)}"))
     if model := settings_of(about, "finetune").get("model") or settings_of(about, "evaluate").get("model"):
         facts.append(("Language model", str(model)))
     if (captioner := settings_of(about, "captions").get("model")) and not is_off(about, "captions"):
@@ -161,7 +196,7 @@ def _clip(text: str, length: int) -> str:
 
 STAGE = Stage(
     name="report",
-    version=1,
+    version=2,
     reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
     writes="reports",
     row=ReportFile,

@@ -48,16 +48,15 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Each figure of the page, None where there is nothing to draw."""
+    """Each figure of a corpus, None where there is nothing to draw."""
 
     classes: Classes | None
     confusion: Confusion | None
-    training: Training | None
 
 
-def figures(scores: Scores, steps: Sequence[TrainingStep]) -> Figures:
-    """The figures of a run's scores and training log."""
-    return Figures(_classes(scores), _confusion(scores), _training(steps))
+def figures(scores: Scores) -> Figures:
+    """The figures of a corpus's scores."""
+    return Figures(_classes(scores), _confusion(scores))
 
 
 def _classes(scores: Scores) -> Classes | None:
@@ -71,7 +70,10 @@ def _classes(scores: Scores) -> Classes | None:
     series = {subject.title: [item.f1 for item in own]}
     if baseline:
         series[TITLES[_BASELINE]] = [baseline.get(item.label, 0.0) for item in own]
-    alt = f"F1 of each of {len(own)} labels as bars: {' and '.join(series)}; the numbers are in the table that follows"
+    alt = (
+        f"F1 of each of {len(own)} labels{_of(scores)} as bars: {' and '.join(series)}; "
+        "the numbers are in the table that follows"
+    )
     drawn = charts.class_f1([item.label for item in own], series, [item.support for item in own], alt)
     return Classes(Markup(drawn), own, baseline)
 
@@ -85,13 +87,18 @@ def _confusion(scores: Scores) -> Confusion | None:
         return None
     hits = sum(line[place] for place, line in enumerate(counts))
     alt = (
-        f"Confusion matrix, gold labels down and predicted ones across: {hits} of {sum(map(sum, counts))} lines on its "
-        "diagonal; the numbers are in the table that follows"
+        f"Confusion matrix{_of(scores)}, gold labels down and predicted ones across: {hits} of {sum(map(sum, counts))} "
+        "lines on its diagonal; the numbers are in the table that follows"
     )
     return Confusion(Markup(charts.confusion(counts, gold, predicted, alt)), gold, predicted, counts)
 
 
-def _training(steps: Sequence[TrainingStep]) -> Training | None:
+def _of(scores: Scores) -> str:
+    return f" of {scores.corpus}" if scores.corpus else ""
+
+
+def training(steps: Sequence[TrainingStep]) -> Training | None:
+    """The figure of a run's training log."""
     from markupsafe import Markup
 
     if not steps:

@@ -50,14 +50,15 @@ class ClassScores:
 
 
 class Scores:
-    """The metrics of one split: test where it was scored, else dev, else whichever there is."""
+    """The metrics of one corpus (None: all) and split: test where it was scored, else dev, else whichever there is."""
 
     def __init__(self, metrics: Sequence[Metric], corpus: str | None) -> None:
+        metrics = [row for row in metrics if corpus in (None, row.corpus)]
         splits = sorted({row.split for row in metrics}, key=lambda split: ({"test": 0, "dev": 1}.get(split, 2), split))
         self.split = splits[0] if splits else "test"
         # NaN and infinity are no scores
         self._rows = [row for row in metrics if row.split == self.split and isfinite(row.value)]
-        self._corpus = corpus
+        self.corpus = corpus
 
     def systems(self) -> list[SystemScores]:
         """Every system's scores, in the order of ``TITLES``."""
@@ -112,7 +113,7 @@ class Scores:
         )
 
     def _ordered(self, labels: set[str]) -> list[str]:
-        known = UNIFIED.get(self._corpus or "", {})
+        known = UNIFIED.get(self.corpus or "", {})
         return sorted(labels, key=lambda label: (_place(known, label), label))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from model.dialogue import SPLITS, TrainingStep, Utterance
-from tasks.report_scores import Scores, SystemScores
+from model.dialogue import SPLITS, Rejected, TrainingStep, Utterance, corpus_of
+from tasks.corpora.leaks import REASON as LEAK
+from tasks.report_scores import Scores
 
 _COARSE = 0.05
 """An interval wider than this to either side deserves a warning (that is about 400 lines)."""
@@ -17,15 +19,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}"
 
 
-def lead(scores: Scores) -> str:
-    """The result in two sentences; empty without scores."""
+def lead(scores: Scores, *, named: bool = False) -> str:
+    """The result in two sentences; empty without scores. ``named``: of which corpus it is."""
     subject = scores.subject()
     if subject is None or subject.accuracy is None:
         return ""
     name = "tuned model" if subject.system == "tuned" else "untuned model"
+    lines = f"{subject.n:,} {scores.corpus} {scores.split}" if named else f"{subject.n:,} {scores.split}"
     first = (
-        f"The {name} names the emotion of {percent(subject.accuracy)}\u00a0% of {subject.n:,} {scores.split} lines as "
-        f"the annotators did (95\u00a0% interval {percent(subject.low)} to {percent(subject.high)})."
+        f"The {name} names the emotion of {percent(subject.accuracy)}\u00a0% of {lines} lines as the annotators "
+        f"did (95\u00a0% interval {percent(subject.low)} to {percent(subject.high)})."
     )
     others = [
         f"{words} {percent(item.accuracy)}\u00a0%"
@@ -43,14 +46,19 @@ _OTHERS = {
 
 
 def notes(
-    about: Mapping[str, Any], utterances: Sequence[Utterance], steps: Sequence[TrainingStep], scores: Scores
+    about: Mapping[str, Any],
+    utterances: Sequence[Utterance],
+    steps: Sequence[TrainingStep],
+    scores: Sequence[Scores],
+    rejects: Sequence[Rejected] = (),
 ) -> list[str]:
-    """What limits the result: no video, a subset, a short training, few test lines."""
+    """What limits the result: no video, a subset, leaks, a short training, few test lines. ``scores``: by corpus."""
     return [
         *_input_notes(about, utterances),
+        *_leak_note(about, rejects),
         *_training_notes(about, utterances, steps),
         *_share_note(about),
-        *_score_notes(scores.subject(), scores.split, sum(line.split == scores.split for line in utterances)),
+        *(note for one in scores for note in _score_notes(one, utterances, named=len(scores) > 1)),
     ]
 
 
@@ -66,15 +74,31 @@ def is_off(about: Mapping[str, Any], stage: str) -> bool:
 
 
 def _input_notes(about: Mapping[str, Any], utterances: Sequence[Utterance]) -> Iterator[str]:
-    if utterances and not any(line.video for line in utterances):
+    seen = {line.corpus for line in utterances if line.video}
+    if utterances and not seen:
         yield "Text only: no video was given, captions off."
     elif is_off(about, "captions"):
         yield "Captions off: the model read the text alone."
     elif _unused(settings_of(about, "instructions")):
         yield "Captions were made, but the model did not get to read them (see the settings of instructions)."
-    if limits := settings_of(about, "ingest").get("dialogues"):
-        parts = [f"{count:,} of {split}" for split in SPLITS if (count := limits.get(split))]
-        yield f"A declared subset of the corpus: at most {', '.join(parts)} dialogues."
+    elif unseen := sorted({line.corpus for line in utterances} - seen):
+        yield f"No video of {' and '.join(unseen)} was given: the model reads their text alone."
+    ingest = settings_of(about, "ingest")
+    for part in (ingest, *ingest.get("parts", ())):
+        if limits := part.get("dialogues"):
+            parts = [f"{count:,} of {split}" for split in SPLITS if (count := limits.get(split))]
+            name = "the corpus" if part is ingest else part.get("labels") or part.get("corpus")
+            yield f"A declared subset of {name}: at most {', '.join(parts)} dialogues."
+
+
+def _leak_note(about: Mapping[str, Any], rejects: Sequence[Rejected]) -> Iterator[str]:
+    ingest = settings_of(about, "ingest")
+    dropped = Counter(corpus_of(row.utterance_id) for row in rejects if (row.stage, row.reason) == ("ingest", LEAK))
+    if dropped:
+        parts = ", ".join(f"{count:,} of {corpus}" for corpus, count in sorted(dropped.items()))
+        yield f"Train and dev lines that stand in a test split were left out: {parts}."
+    elif ingest.get("parts") and ingest.get("leaks") == "keep":
+        yield "Train and dev lines that stand in a test split were kept: the scores may measure memory."
 
 
 def _unused(instructions: Mapping[str, Any]) -> bool:
@@ -101,9 +125,12 @@ def _share_note(about: Mapping[str, Any]) -> Iterator[str]:
         yield f"A declared share of the test dialogues was scored: {percent(share)}\u00a0%."
 
 
-def _score_notes(subject: SystemScores | None, split: str, total: int) -> Iterator[str]:
+def _score_notes(scores: Scores, utterances: Sequence[Utterance], *, named: bool) -> Iterator[str]:
+    subject = scores.subject()
     if subject is None or not subject.n:
         return
+    split = f"{scores.corpus} {scores.split}" if named else scores.split
+    total = sum(line.split == scores.split and scores.corpus in (None, line.corpus) for line in utterances)
     if subject.n < total:
         yield f"{total - subject.n:,} of {total:,} {split} lines have no score."
     if subject.low is not None and subject.high is not None and subject.high - subject.low > 2 * _COARSE:

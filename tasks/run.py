@@ -17,7 +17,9 @@ from storage.ledger import Record
 from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
 from tasks import few_shot
-from tasks.ingest import IngestSettings, videos_root
+from tasks.corpora import leaks
+from tasks.ingest import videos_root
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
@@ -28,13 +30,14 @@ class ShardRows(Mapping[str, Sequence[Any]]):
 
     Only shards of the stage's own splits are ever opened. A table whose stage is off is empty. ``rejects`` holds
     the rejected rows of every stage of the run; a stage that may not see every split has no such table.
-    ``examples`` holds the utterances of some train shards, the same for every shard of the stage.
+    ``examples`` holds the utterances of some train shards of the shard's corpus, the same for every shard of it.
     """
 
     def __init__(self, run: Run, stage: Stage, shard: int) -> None:
         self._run = run
         more = ["rejects"] * stage.splits.issuperset(SPLITS) + ["examples"] * stage.examples
         self._tables = (*stage.reads, *more)
+        self._shard = shard
         self._seed = getattr(run.settings[stage.name], "seed", 0)
         cut = run.shards() or []
         self._shards = [
@@ -77,7 +80,9 @@ class ShardRows(Mapping[str, Sequence[Any]]):
 
     def _example_shards(self) -> list[int]:
         """Train shards drawn by the stage's seed until they hold enough; ingest's key and the seed decide which."""
-        train = [item for item in self._run.shards() or [] if item["split"] == "train"]
+        cut = self._run.shards() or []
+        corpus = _corpus_of(cut, self._shard)
+        train = [item for item in cut if item["split"] == "train" and item.get("corpus") == corpus]
         random.Random(self._seed).shuffle(train)
         before = accumulate((item["rows"] for item in train), initial=0)
         return [item["shard"] for item, rows in zip(train, before, strict=False) if rows < few_shot.POOL]
@@ -123,12 +128,12 @@ def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
     models = {other.name: layout.model(run.key(other)) for other in STAGES if run.keys[other.name]}
     folder = layout.report(run.run_id) if stage.name == "report" else models[stage.name]
     values = run.settings[stage.name]
-    corpus = IngestSettings.model_validate(run.settings["ingest"])
+    corpus = _corpus_settings(run, shard)
     return Context(
         cache=layout.cache,
         folder=folder,
         folders=models,
-        videos=videos_root(corpus, layout.cache, run.record["stages"]["ingest"]["own"]["identity"]),
+        videos=videos_root(corpus, layout.cache, run.record["stages"]["ingest"]["own"]["identity"]) if corpus else None,
         seed=getattr(values, "seed", 0),
         shard=shard,
         about=run.record,
@@ -136,8 +141,22 @@ def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
     )
 
 
+def _corpus_settings(run: Run, shard: int) -> IngestSettings | None:
+    """The settings of the corpus that a shard is of; None where the shards are not cut yet."""
+    corpora = IngestSettings.model_validate(run.settings["ingest"]).corpora()
+    if len(corpora) == 1:
+        return corpora[0]
+    name = _corpus_of(run.shards() or [], shard)
+    return next((one for one in corpora if one.label_set() == name), None)
+
+
+def _corpus_of(cut: Sequence[Record], shard: int) -> str | None:
+    """The corpus of a shard; None in a list from before corpora could be joined, where all shards are of one."""
+    return next((item.get("corpus") for item in cut if item["shard"] == shard), None)
+
+
 def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, started: float) -> Manifest:
-    """Cuts a corpus into shards of whole dialogues, none holding two splits, and lists them when all are written."""
+    """Cuts the lines into shards of whole dialogues, none of two corpora or splits; lists them when all are written."""
     size = getattr(run.settings["ingest"], "shard_utterances", 128)
     utterances: list[Utterance] = []
     rejects: list[Rejected] = []
@@ -147,20 +166,25 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
     if not groups:
         first = f", the first {rejects[0].utterance_id}: {rejects[0].detail}" if rejects else ""
         raise CorpusError(f"the corpus has no usable line; {len(rejects)} were rejected{first}")
+    corpora = IngestSettings.model_validate(run.settings["ingest"]).corpora()
+    silent = {one.label_set() for one in corpora if not one.has_videos()} if len(corpora) > 1 else set()
     seconds = time.monotonic() - started
     facts = {**facts, "seconds": seconds / max(1, len(groups)), "finished_at": ledger.now()}
     listed = []
     for shard, group in enumerate(groups):
         own = rejects if shard == 0 else []
         write_shard(run.layout, "utterances", key, shard, [*group, *own], facts)
-        listed.append({"shard": shard, "split": group[0].split, "rows": len(group)})
+        corpus, split = group[0].corpus, group[0].split
+        about = {"corpus": corpus, "videos": corpus not in silent}
+        listed.append({"shard": shard, "split": split, "rows": len(group), **about})
     manifest = {
         **facts,
         "stage_key": key,
         "shards": listed,
         "rows": len(utterances),
         "rejects": len(rejects),
-        "rejected_utterances": len({row.utterance_id for row in rejects}),
+        # what is left out on purpose says nothing of the transcripts, so it does not count towards max_rejects
+        "rejected_utterances": len({row.utterance_id for row in rejects if row.reason != leaks.REASON}),
         "inputs": len(utterances) + len(rejects),
         "seconds": seconds,
     }
@@ -170,15 +194,13 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
 
 def _cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
     """Shards of at most ``size`` utterances where dialogues allow it; order of splits and dialogues is kept."""
-    dialogues: dict[tuple[str, str], list[Utterance]] = {}
+    homes: dict[tuple[str, str], dict[str, list[Utterance]]] = {}
     for row in utterances:
-        dialogues.setdefault((row.split, row.dialogue_id), []).append(row)
+        homes.setdefault((row.corpus, row.split), {}).setdefault(row.dialogue_id, []).append(row)
     shards: list[list[Utterance]] = []
-    for split in dict.fromkeys(split for split, _ in dialogues):
+    for dialogues in homes.values():
         shards.append([])
-        for (own, _), lines in dialogues.items():
-            if own != split:
-                continue
+        for lines in dialogues.values():
             if shards[-1] and len(shards[-1]) + len(lines) > size:
                 shards.append([])
             shards[-1].extend(sorted(lines, key=lambda row: row.turn))

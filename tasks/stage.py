@@ -46,7 +46,7 @@ class Context:
 
     ``cache`` is the workspace's folder for things that can be made again (converted weights, the demo corpus).
     ``folder`` is the stage's own folder (``models/<stage key>``); ``folders`` holds those of the stages it
-    depends on, by stage name. ``videos`` is the root of the corpus's video files, None for text-only corpora.
+    depends on, by stage name. ``videos`` is the root of the shard's corpus's video files, None for text-only corpora.
     ``seed`` is the stage's ``seed`` setting, ``about`` the record of the run (id, settings, keys, versions).
     """
 
@@ -66,8 +66,9 @@ class Stage:
 
     ``reads`` and ``writes`` name tables; ``row`` is the dataclass it yields. A ``unit`` stage runs once over all
     rows, any other once per shard. ``splits`` are the only splits whose rows it is ever handed: a stage that
-    learns lists train and dev, so that it cannot see a test row. With ``examples`` every shard may also read
-    ``rows["examples"]``: the same few shards of train utterances for all, drawn by the stage's seed. ``identity``
+    learns lists train and dev, so that it cannot see a test row. With ``videos`` it is never handed a shard of a
+    corpus that comes without video files. With ``examples`` every shard may also read ``rows["examples"]``: the same
+    few shards of its corpus's train utterances for all, drawn by the stage's seed. ``identity``
     returns whatever else decides the result and must be in the key (weights' pins, digests of source files).
     ``after`` names stages whose folder it needs.
     """
@@ -82,6 +83,7 @@ class Stage:
     after: tuple[str, ...] = ()
     splits: frozenset[str] = frozenset({"train", "dev", "test"})
     unit: bool = False
+    videos: bool = False
     examples: bool = False
     identity: Callable[[Any], Mapping[str, str]] = lambda _settings: {}
     gpu: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from model.dialogue import Instruction, split_of
+from model.dialogue import Instruction, corpus_of, split_of
 from model.errors import TrainingError
 from model.prompt import without_shots
 from tasks.label_scoring import gold_of
@@ -18,8 +18,8 @@ def check(rows: Sequence[Instruction]) -> Split:
 
     * no row is a test row, or shows one in its context;
     * every answer names a label, and every row comes once;
-    * there are train rows, and no dialogue of dev is also one of train. Dialogue numbers begin anew in each
-      split, so dialogues of two or more lines are compared by their prompts.
+    * there are train rows, and no dialogue of dev is also one of train in the same corpus. Dialogue numbers begin anew
+      in each split, so dialogues of two or more lines are compared by their prompts.
     """
     _refuse("belong to the test split", (row.utterance_id for row in rows if split_of(row.utterance_id) == "test"))
     _refuse("show lines of another split or dialogue", (row.utterance_id for row in rows if _foreign_context(row)))
@@ -31,7 +31,7 @@ def check(rows: Sequence[Instruction]) -> Split:
     if not parts["train"]:
         raise TrainingError("there are no training rows; see what the instructions stage rejected")
     train, dev = _dialogues(parts["train"]), _dialogues(parts["dev"])
-    shared = [f"{dev[lines]} (= {train[lines]})" for lines in dev if len(lines) > 1 and lines in train]
+    shared = [f"{dev[lines]} (= {train[lines]})" for lines in dev if len(lines) > 2 and lines in train]
     _refuse("are dialogues of train as well as of dev", shared)
     return parts["train"], parts["dev"]
 
@@ -49,8 +49,9 @@ def _foreign_context(row: Instruction) -> bool:
 
 
 def _dialogues(rows: Sequence[Instruction]) -> dict[tuple[str, ...], str]:
+    """Corpus and prompts of each dialogue to its name; two corpora of one series share scenes by their nature."""
     lines: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         # examples differ where one of them is of the dialogue itself: they must not hide that it comes twice
         lines[row.utterance_id.rsplit("/", 1)[0]].append(without_shots(row.messages))
-    return {tuple(prompts): name for name, prompts in lines.items()}
+    return {(corpus_of(name), *prompts): name for name, prompts in lines.items()}

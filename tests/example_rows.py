@@ -69,8 +69,8 @@ ROWS: dict[str, list[Any]] = {
         Prediction(SECOND, "tuned", "anger", None, {}, "¯\\_(ツ)_/¯", 0.1),
     ],
     "metrics": [
-        Metric("test", "tuned", "accuracy", None, None, 0.5),
-        Metric("test", "tuned", "confusion", "anger", "joy", 1.0),
+        Metric("demo", "test", "tuned", "accuracy", None, None, 0.5),
+        Metric("demo", "test", "tuned", "confusion", "anger", "joy", 1.0),
     ],
     "reports": [ReportFile("index.html", 12, "ab" * 32)],
     "rejects": [Rejected(SECOND, "captions", "no_frames", "the video has no frames")],

@@ -18,7 +18,7 @@ from model.errors import CorpusError
 from storage.layout import Layout, open_workspace
 from tasks import stages
 from tasks.drive import Outcome, Selection, drive
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import Context, Rows, Stage, StageSettings
 
@@ -90,8 +90,8 @@ def evaluate(rows: Rows, settings: Plain, context: Context) -> Iterator[Predicti
 
 def score(rows: Rows, settings: Plain, context: Context) -> Iterator[Metric]:  # noqa: ARG001
     right = [row.gold == row.predicted for row in rows["predictions"]]
-    yield Metric("test", "tuned", "accuracy", None, None, sum(right) / len(right))
-    yield Metric("test", "tuned", "support", None, None, float(len(right)))
+    yield Metric("demo", "test", "tuned", "accuracy", None, None, sum(right) / len(right))
+    yield Metric("demo", "test", "tuned", "support", None, None, float(len(right)))
 
 
 def report(rows: Rows, settings: Plain, context: Context) -> Iterator[ReportFile]:  # noqa: ARG001

@@ -21,7 +21,9 @@ STAGES = {
     "evaluate": "predictions",
     "score": "metrics",
 }
-SCORES = [Metric("test", "tuned", name, None, None, value) for name, value in (("accuracy", 0.5), ("support", 2.0))]
+SCORES = [
+    Metric("demo", "test", "tuned", name, None, None, value) for name, value in (("accuracy", 0.5), ("support", 2.0))
+]
 
 
 def write(layout: Layout, run_id: str = "demo-1", **more: list[Any]) -> RunFacts:

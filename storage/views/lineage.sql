@@ -1,5 +1,6 @@
 -- What did a prediction come from?  Grain: one row per run, utterance and system.
--- Columns: the prediction; the keys of the adapter, instruction, caption and keyframes it rests on; what they hold.
+-- Columns: the prediction and its corpus; the keys of the adapter, instruction, caption and keyframes it rests on;
+-- what they hold.
 CREATE OR REPLACE VIEW lineage AS
 WITH keys AS (
     SELECT run_id,
@@ -16,7 +17,7 @@ frames AS (
     FROM keyframes
     GROUP BY ALL
 )
-SELECT p.run_id, p.utterance_id, p.system, p.gold, p.predicted,
+SELECT p.run_id, split_part(p.utterance_id, '/', 1) AS corpus, p.utterance_id, p.system, p.gold, p.predicted,
        p.stage_key AS prediction_key, keys.adapter_key,
        keys.instructions_key, i.prompt, i.context_ids,
        keys.captions_key, c.text AS caption, c.model AS captioner,

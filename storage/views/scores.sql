@@ -1,7 +1,8 @@
--- How good is each run?  Grain: one row per run, split and system.
--- Columns: run_id, split, system, utterances, accuracy, weighted_f1, macro_f1, unparsed (shares in 0..1, counts)
+-- How good is each run?  Grain: one row per run, corpus, split and system.
+-- Columns: run_id, corpus, split, system, utterances, accuracy, weighted_f1, macro_f1, unparsed (shares: 0..1)
 CREATE OR REPLACE VIEW scores AS
 SELECT run_id,
+       corpus,
        split,
        system,
        max(value) FILTER (metric = 'support')::BIGINT AS utterances,
@@ -12,4 +13,4 @@ SELECT run_id,
 FROM metrics
 WHERE label IS NULL
 GROUP BY ALL
-ORDER BY run_id, split, weighted_f1 DESC;
+ORDER BY run_id, corpus, split, weighted_f1 DESC;

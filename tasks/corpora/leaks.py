@@ -1,17 +1,27 @@
-"""Training lines of one corpus that stand in the test split of another: MELD and EmoryNLP are the same series."""
+"""Train and dev lines that stand in a test split, their own or another corpus's: MELD and EmoryNLP are one series."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Literal
 
-from model.dialogue import Utterance
+from model.dialogue import Rejected, Utterance
+from model.errors import CorpusError
 
 _WORD = re.compile(r"[^\W_]+")
 _INSIDE = re.compile(r"['’`\u0300-\u036f]")
 """Apostrophes and, once letters are decomposed, their accents: "y'serious" and "Y’serious" are one word."""
+
+Rule = Literal["drop", "refuse", "keep"]
+
+REASON = "leak"
+
+VERSION = 1
+"""To be raised with every change of what is a leak: it is part of ingest's key where leaks are dropped."""
 
 Pair = tuple[str, str]
 """Normalised text of a line and of the line before it."""
@@ -41,6 +51,41 @@ def leaks(train: Sequence[Utterance], test: Sequence[Utterance]) -> Mapping[str,
     for pair, row in _pairs(test):
         said.setdefault(pair, []).append(row.utterance_id)
     return {row.utterance_id: tuple(said[pair]) for pair, row in _pairs(train) if pair in said}
+
+
+def settle(rows: Sequence[Utterance | Rejected], rule: Rule) -> list[Utterance | Rejected]:
+    """``rows`` of one corpus or several with their train and dev lines that stand in any of their test splits settled.
+
+    "drop" makes them Rejected and counts ``turn`` anew, so that the lines after one lose it from their context too;
+    "keep" does nothing; "refuse" raises CorpusError where there is one.
+    """
+    if rule == "keep":
+        return list(rows)
+    lines = [row for row in rows if isinstance(row, Utterance)]
+    found = leaks([row for row in lines if row.split != "test"], [row for row in lines if row.split == "test"])
+    if found and rule == "refuse":
+        raise CorpusError(
+            f"{len(found)} lines of train and dev stand in a test split, after the same line ({', '.join([*found][:3])}"
+            f'{", …" if len(found) > 3 else ""}): set ingest.leaks = "drop" to leave them out, "keep" to keep them'
+        )
+    turns: dict[str, int] = {}
+    settled: list[Utterance | Rejected] = []
+    for row in rows:
+        if isinstance(row, Rejected):
+            settled.append(row)
+        elif row.utterance_id in found:
+            settled.append(_rejected(row.utterance_id, found[row.utterance_id]))
+        else:
+            dialogue = row.utterance_id.rsplit("/", 1)[0]
+            turn = turns[dialogue] = turns.get(dialogue, -1) + 1
+            settled.append(replace(row, turn=turn))
+    return settled
+
+
+def _rejected(utterance_id: str, places: Sequence[str]) -> Rejected:
+    named = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+    detail = f'it stands in {named}, after the same line; left out of training (ingest.leaks = "keep" keeps it)'
+    return Rejected(utterance_id, "ingest", REASON, detail)
 
 
 def _pairs(utterances: Iterable[Utterance]) -> Iterator[tuple[Pair, Utterance]]:

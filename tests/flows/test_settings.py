@@ -10,7 +10,7 @@ import fake_stages
 import pytest
 
 from flows import settings
-from flows.settings import prepare, shipped, validate
+from flows.settings import _apply, prepare, shipped, validate
 from model.errors import CorpusError, SettingsError, WorkspaceError
 
 CONFIG = """
@@ -115,6 +115,19 @@ def test_an_override_is_toml_or_text(config: Path, override: str, stage: str, fi
 def test_the_last_override_wins(config: Path) -> None:
     run = prepare(str(config), overrides=["seed=1", "captions.seed=2", "captions.seed=3"])
     assert getattr(run.settings["captions"], "seed", None) == 3
+
+
+def test_a_table_of_a_list_is_named_by_its_number() -> None:
+    values: dict[str, Any] = {"ingest": {"parts": [{"folder": "here"}, {"folder": "there"}]}}
+    _apply(values, "ingest.parts.1.folder=elsewhere")
+    assert values["ingest"]["parts"] == [{"folder": "here"}, {"folder": "elsewhere"}]
+    for override, message in (
+        ("ingest.parts.2.folder=x", "2 is not a table"),
+        ("ingest.parts.first.folder=x", "first is not a table"),
+        ("ingest.parts.folder=x", "parts is a list of tables: name one by its number"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            _apply(values, override)
 
 
 @pytest.mark.parametrize(

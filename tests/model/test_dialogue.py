@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass
 import pytest
 from example_rows import ROWS
 
-from model.dialogue import SPLITS, split_of
+from model.dialogue import SPLITS, corpus_of, split_of
 
 
 @pytest.mark.parametrize("table", ROWS)
@@ -20,5 +20,6 @@ def test_rows_cannot_be_changed_and_take_no_more_fields(table: str) -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_an_id_names_its_split(split: str) -> None:
+def test_an_id_names_its_corpus_and_split(split: str) -> None:
     assert split_of(f"meld/{split}/38/4") == split
+    assert corpus_of(f"meld/{split}/38/4") == "meld"

@@ -33,6 +33,17 @@ def test_the_unified_labels_are_the_papers_eleven_and_one_to_one_in_a_corpus() -
     assert emotions.unified("emorynlp", "joyful") == emotions.unified("meld", "joy") == "happiness"
 
 
+@pytest.mark.parametrize("corpus", sorted(emotions.UNIFIED))
+def test_unified_words_are_one_to_one_and_parse_back_in_every_set(corpus: str) -> None:
+    own = emotions.labels(corpus)
+    words = emotions.answers(corpus, "unified")
+    assert [emotions.parse(word, corpus) for word in words] == list(own)
+    assert {*words} <= {*emotions.UNIFIED_LABELS}
+    assert emotions.answers(corpus) == own
+    with pytest.raises(CorpusError, match="'hungry' is not a label"):
+        emotions.answer(corpus, "hungry", "unified")
+
+
 @pytest.mark.parametrize(
     ("text", "corpus", "label"),
     [

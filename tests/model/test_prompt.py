@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,16 @@ def test_sound_puts_suffix_and_examples_behind_the_task() -> None:
         f"{bare.messages[0][1]} Are you sure that's your final answer? It might be worth taking another look.\n\n"
         "Examples:\nJoey: How you doin'? => neutral\nRoss: We were on a break! # ## Input: => neutral"
     )
+
+
+@pytest.mark.parametrize("preset", ["sound", "paper", "paper-video"])
+def test_unified_words_are_listed_and_shown_as_answers(preset: prompt.Preset) -> None:
+    asked = line(0, "Ross", "Hi", "emorynlp")
+    shots = [replace(line(1, "Joey", "Ha!", "emorynlp"), emotion="joyful")]
+    made = prompt.build(asked, [], None, preset=preset, shots=shots, words="unified").text.replace("'", "")
+    assert "neutral, happiness, peaceful, powerful, fear, anger, sadness" in made
+    assert "=> happiness\n" in made or "Input:happiness\n" in made
+    assert "joyful" not in made
 
 
 @pytest.mark.parametrize("preset", ["sound", "paper", "paper-video"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from example_rows import FIRST, ROWS, SECOND
 from finished_run import STAGES, ask, write
@@ -217,3 +218,27 @@ def test_a_rebuild_over_a_damaged_part_names_it_and_keeps_the_old_database(publi
         publish(published, [facts], rebuild=True)
     assert published.database.read_bytes() == before
     assert {path.name for path in published.root.iterdir()} == {"results.duckdb", "lake", "locks"}
+
+
+# ---- an older program's results
+
+
+def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None:
+    facts = write(layout)
+    publish(layout, [facts])
+    with duckdb.connect(str(layout.database)) as connection:
+        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        for (name,) in views:
+            connection.execute(f"DROP VIEW {name}")
+        connection.execute("ALTER TABLE metrics DROP COLUMN corpus")
+        connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
+        connection.execute("DELETE FROM about WHERE name = 'views'")
+    (path,) = facts.files["metrics"]
+    pq.write_table(pq.read_table(path).drop_columns(["corpus"]), path)
+    publish(layout, [write(layout, "demo-2")])
+    pq.write_table(pq.read_table(path).drop_columns(["corpus"]), path)
+    publish(layout, [facts])
+    assert ask(layout, "SELECT run_id, corpus, accuracy FROM scores") == [
+        ("demo-1", None, 0.5),
+        ("demo-2", "demo", 0.5),
+    ]

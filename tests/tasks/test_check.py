@@ -15,7 +15,7 @@ from video_clips import black, moving, three_shots, write_clip
 from tasks.check import LEVELS, check
 from tasks.check_text import Finding
 from tasks.corpora import emorynlp_json
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
 
@@ -183,6 +183,43 @@ def test_training_lines_that_stand_in_another_corpus_s_test_split(tmp_path: Path
     assert found[1].detail == "stands in table-meld/test/a/1"
     (apart,) = [item for item in check(mine, tmp_path, others=[mine["ingest"]]) if item.check == "leak"]  # type: ignore[list-item]
     assert (apart.level, apart.detail) == ("info", "no line of it stands in meld/test")
+
+
+def test_leaks_within_a_joint_corpus_are_told_by_pair(tmp_path: Path) -> None:
+    write_meld(tmp_path)
+    table = tmp_path / "other.csv"
+    head = "split,dialogue_id,turn,speaker,text,emotion\n"
+    table.write_text(
+        f"{head}test,a,0,R,Line 0 of TRAIN!,mad\ntest,a,1,R,line 2 of train,mad\ntest,b,0,R,And?,mad\n"
+        "train,c,0,R,line 0 of test,mad\ntrain,c,1,R,line 2 of test,mad\ndev,d,0,R,Hm.,sad\n"
+    )
+    parts = [
+        {"corpus": "meld", "folder": tmp_path, "dialogues": {"test": 1}},
+        {"corpus": "table", "file": table, "labels": "emorynlp", "dialogues": {"test": 1}},
+    ]
+
+    def told(rule: str) -> list[tuple[str, str, str]]:
+        values = settings(ingest={"corpus": "joint", "parts": parts, "leaks": rule})
+        found = [item for item in check(values, tmp_path / "cache") if item.check == "leak"]
+        return [(item.level, item.id, item.detail) for item in found]
+
+    first = "1 of 2 lines say what 1 of 3 lines of table-emorynlp/test say, after the same line; left out"
+    second = "1 of 2 lines say what 1 of 2 lines of meld/test say, after the same line; left out"
+    assert told("drop") == [
+        ("info", "meld/train", first),
+        ("info", "meld/train/0/2", "stands in table-emorynlp/test/a/1"),
+        ("info", "table-emorynlp/train", second),
+        ("info", "table-emorynlp/train/c/1", "stands in meld/test/0/2"),
+    ]
+    assert [level for level, *_ in told("refuse")] == ["error", "error", "info", "info"]
+    assert [level for level, *_ in told("keep")] == ["warning", "warning", "info", "info"]
+
+
+def test_a_part_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    parts = [{"corpus": "meld", "folder": write_meld(tmp_path)}, {"corpus": "emorynlp", "folder": tmp_path / "none"}]
+    found = check(settings(ingest={"corpus": "joint", "parts": parts}), tmp_path / "cache")
+    assert [item.id for item in found if item.level == "error"] == ["emorynlp"]
+    assert "meld/train" in {item.id for item in found if item.check == "balance"}
 
 
 @pytest.mark.parametrize(

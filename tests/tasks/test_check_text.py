@@ -28,11 +28,12 @@ def brief(found: Iterable[Finding]) -> list[tuple[str, str, str]]:
 def test_a_rejected_row_is_an_error_and_too_many_are_one_more() -> None:
     bad = Rejected("meld/train/9/1", "ingest", "empty_text", "no text")
     rows: list[Utterance | Rejected] = [*lines("train", "0", *"abc"), bad]
-    assert list(check_text.rejects(rows, 0.5)) == [Finding("error", "empty_text", "meld/train/9/1", "no text")]
-    first, second = check_text.rejects(rows, 0.2)
-    assert (first.check, second.check) == ("too_many_rejects", "empty_text")
+    assert list(check_text.rejects(rows)) == [Finding("error", "empty_text", "meld/train/9/1", "no text")]
+    assert list(check_text.too_many(rows, 0.5)) == []
+    (first,) = check_text.too_many(rows, 0.2)
+    assert (first.level, first.check) == ("error", "too_many_rejects")
     assert first.detail == "1 of 4 rows are refused, over ingest.max_rejects = 0.2: a run stops"
-    assert list(check_text.rejects([], 0.0)) == []
+    assert [*check_text.rejects([]), *check_text.too_many([], 0.0)] == []
 
 
 def test_a_repeated_line_is_the_same_speaker_and_dialogue() -> None:
@@ -46,7 +47,7 @@ def test_a_repeated_line_is_the_same_speaker_and_dialogue() -> None:
 def test_repaired_lines_are_counted_by_split_and_some_are_named() -> None:
     rows = lines("train", "0", *[clean(f"I\u0092m {n}") for n in range(6)], "I’m right")
     rows += [replace(rows[6], utterance_id="meld/dev/0/0", split="dev", speaker=clean("Zo\u00c3\u00ab"))]
-    first, second = check_text.all_of(rows, "meld", 0.05, whole=False)[-2:]
+    first, second = check_text.all_of(rows, "meld", whole=False)[-2:]
     assert brief([first, second]) == [
         ("info", "repaired_text", "meld/train"),
         ("info", "repaired_text", "meld/dev"),
@@ -110,6 +111,6 @@ def test_what_differs_from_the_published_counts_is_said_exactly() -> None:
 @pytest.mark.usefixtures("claims")
 def test_a_subset_is_not_held_against_the_published_counts() -> None:
     rows = lines("train", "0", "a")
-    checks = [{item.check for item in check_text.all_of(rows, "meld", 0.05, whole=whole)} for whole in (True, False)]
+    checks = [{item.check for item in check_text.all_of(rows, "meld", whole=whole)} for whole in (True, False)]
     assert "published_utterances" in checks[0]
     assert checks[1] == {"balance", "absent_label", "empty_split"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +17,7 @@ from model.emotions import labels
 from tasks import data_card
 from tasks.export import Part, export
 from tasks.export_forms import Form
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
 from tasks.stages import BY_NAME
 
@@ -75,7 +77,7 @@ def test_the_card_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert found["stages"]["instructions"]["settings"] == run.settings["instructions"].key_fields()
 
 
-@pytest.mark.parametrize("corpus", get_args(IngestSettings.model_fields["corpus"].annotation))
+@pytest.mark.parametrize("corpus", {*get_args(IngestSettings.model_fields["corpus"].annotation)} - {"joint"})
 def test_every_corpus_has_a_source_and_a_licence(corpus: str) -> None:
     citation, licence = data_card.SOURCES[corpus]
     assert licence in citation.lower()
@@ -114,3 +116,21 @@ def test_no_line_of_a_dialogue_is_in_the_card(tmp_path: Path) -> None:
 def test_text_only_is_said_plainly(tmp_path: Path) -> None:
     run = finished(tmp_path, instructions={"description": False})
     assert "Text only" in data_card.render(run, Form.TEXT, [])
+
+
+def test_several_corpora_are_all_cited_and_counted_apart(tmp_path: Path) -> None:
+    parts = [{"corpus": "meld", "folder": tmp_path}, {"corpus": "emorynlp", "folder": tmp_path}]
+    run = finished(tmp_path, instructions={"label_words": "unified"})
+    settings = IngestSettings.model_validate({"corpus": "joint", "parts": parts})
+    joint = replace(run, settings={**run.settings, "ingest": settings})
+    train = Part("train", "train.parquet", Counter({("meld", "happiness"): 5, ("emorynlp", "happiness"): 2}))
+    card = data_card.render(joint, Form.TEXT, [train])
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["license"] == ["gpl-3.0", "apache-2.0"]
+    assert "# Emotion instructions from the corpora meld and emorynlp\n" in card
+    assert "Poria" in card
+    assert "Zahiri" in card
+    tables = card.split("## Labels\n")[1].split("\n## ")[0]
+    assert [line for line in tables.splitlines() if line.startswith(("| meld", "| emorynlp", "| happiness"))] == [
+        *("| meld | train |", "| happiness | 5 |", "| emorynlp | train |", "| happiness | 2 |"),
+    ]

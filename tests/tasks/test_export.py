@@ -49,8 +49,8 @@ def test_the_datasets_library_reads_the_folder(tmp_path: Path, form: Form) -> No
 
 def test_what_is_said_of_a_file_is_so(tmp_path: Path) -> None:
     train, dev = export.export(finished(tmp_path), Form.MESSAGES, tmp_path / "out")
-    assert (train.rows, train.labels, train.rejected) == (6, {"joy": 4, "anger": 2}, 2)
-    assert (dev.rows, dev.labels, dev.rejected) == (3, {"joy": 2, "anger": 1}, 1)
+    assert (train.rows, train.labels, train.rejected) == (6, {("demo", "joy"): 4, ("demo", "anger"): 2}, 2)
+    assert (dev.rows, dev.labels, dev.rejected) == (3, {("demo", "joy"): 2, ("demo", "anger"): 1}, 1)
     written = (tmp_path / "out" / "train.parquet").read_bytes()
     assert (train.bytes, train.sha256) == (len(written), hashlib.sha256(written).hexdigest())
 
@@ -144,3 +144,12 @@ def test_an_export_that_ends_early_leaves_nothing(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(data_card, "render", stop)
     refused(finished(tmp_path), tmp_path / "out", KeyboardInterrupt, "^$")
+
+
+def test_unified_answers_are_counted_as_they_are_written(tmp_path: Path) -> None:
+    run = finished(tmp_path, instructions={"label_words": "unified"})
+    write_instructions(run, 1, [instruction("train", 0, 0, answer="happiness")])
+    refused(run, tmp_path / "out", WorkspaceError, "'demo/train/0/0' is no labelled line")  # shard 0 says joy
+    write_instructions(run, 0, [instruction("train", 1, 0, answer="anger")])
+    (part,) = export.export(run, Form.TEXT, tmp_path / "out", ["train"])
+    assert part.labels == {("demo", "happiness"): 1, ("demo", "anger"): 1}

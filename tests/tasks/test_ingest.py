@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from iemocap_release import write_release
-from pydantic import ValidationError
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
 from tasks import ingest
-from tasks.ingest import IngestSettings
+from tasks.ingest_settings import IngestSettings
 from tasks.stage import Context
 
 HEADER = "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
@@ -152,47 +151,12 @@ def test_a_video_of_another_name_is_another_identity(tmp_path: Path) -> None:
         ingest.identity(settings.model_copy(update={"videos": tmp_path / "none"}))
 
 
-def test_what_only_a_table_has_is_in_no_other_key(tmp_path: Path) -> None:
-    assert not {"file", "labels", "columns"} & {*IngestSettings().key_fields()}
-    assert not {"file", "labels", "columns"} & {*IngestSettings(corpus="meld", folder=tmp_path).key_fields()}
-
-
 def test_missing_folders_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"ingest\.folder: .*train_sent_emo\.csv cannot be read"):
         ingest.identity(IngestSettings(corpus="meld", folder=tmp_path / "none"))
     settings = IngestSettings(corpus="meld", folder=write_meld(tmp_path), videos=tmp_path / "none")
     with pytest.raises(CorpusError, match=r"ingest\.videos: .*none is not a folder"):
         run(settings, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"corpus": "meld"}, "needs folder"),
-        ({"corpus": "demo", "folder": "/x"}, "leave out folder"),
-        ({"corpus": "emorynlp", "folder": "/x", "videos": "/y"}, "has no videos"),
-        ({"corpus": "meld", "folder": "/x", "labels": "iemocap"}, 'corpus "meld" has no labels'),
-        ({"corpus": "iemocap", "folder": "/x", "labels": "meld"}, '"iemocap4", "iemocap" and "iemocap8"'),
-        ({"corpus": "iemocap", "folder": "/x", "file": "/y"}, 'corpus "iemocap" has no file'),
-        ({"corpus": "iemocap"}, "needs folder"),
-        ({"corpus": "subtitles", "labels": "meld"}, "needs folder"),
-        ({"corpus": "subtitles", "folder": "/x"}, 'labels: "meld", "emorynlp" or "iemocap"'),
-        ({"corpus": "subtitles", "folder": "/x", "labels": "meld", "file": "/y"}, 'corpus "subtitles" has no file'),
-        ({"corpus": "table", "labels": "meld"}, "needs file"),
-        ({"corpus": "table", "file": "/x.csv"}, 'labels: "meld", "emorynlp" or "iemocap"'),
-        ({"corpus": "table", "file": "/x.csv", "labels": "mood"}, "'meld', 'emorynlp', 'iemocap', 'iemocap4' or"),
-        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "folder": "/x"}, "leave out folder"),
-        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "columns": {"text": "turn"}}, "the same name"),
-        ({"corpus": "table", "file": "/x.csv", "labels": "meld", "columns": {"words": "x"}}, "'split', 'dialogue_id'"),
-        ({"corpus": "meld", "folder": "/x", "columns": {"text": "x"}}, 'corpus "meld" has no columns'),
-        ({"dialogues": {"train": 0}}, "greater than or equal to 1"),
-        ({"dialogues": {"trian": 3}}, "'train', 'dev' or 'test'"),
-        ({"corpora": "demo"}, "Extra inputs"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        IngestSettings.model_validate(settings)
 
 
 def test_iemocap_has_three_label_sets_and_six_labels_if_none_is_chosen(tmp_path: Path) -> None:
@@ -223,3 +187,67 @@ def test_the_demo_is_drawn_then_read(tmp_path: Path) -> None:
     assert len({(row.split, row.dialogue_id) for row in rows}) == 3
     assert all(row.corpus == "demo" and (root / row.video).stat().st_size > 1000 for row in rows)
     assert steps[-1] == (len(rows), len(rows), "clips drawn")
+
+
+def write_pair(folder: Path) -> IngestSettings:
+    """Two tables of a dialogue a split, called a in both; lines of "one" stand in the test split of "two"."""
+    rows = {
+        "one": ["train|Who is it?|It is me.|Go away!", "dev|Who is it?|Nobody.|", "test|Good night.|Sleep well.|"],
+        "two": ["train|Good night!|Sleep well|", "dev|Rain.|Snow.|", "test|who is it|it is me|nobody"],
+    }
+    parts = []
+    for (name, lines), labels in zip(rows.items(), ("meld", "emorynlp"), strict=True):
+        table = [
+            f"{split},a,{turn},Ana,{text},neutral"
+            for split, *texts in (line.split("|") for line in lines)
+            for turn, text in enumerate(texts)
+            if text
+        ]
+        path = folder / f"{name}.csv"
+        path.write_text("\n".join(["split,dialogue_id,turn,speaker,text,emotion", *table]) + "\n")
+        parts.append({"corpus": "table", "file": path, "labels": labels})
+    return IngestSettings.model_validate({"corpus": "joint", "parts": parts})
+
+
+def test_corpora_lie_side_by_side_and_their_leaks_are_rejected(tmp_path: Path) -> None:
+    settings = write_pair(tmp_path)
+    rows = run(settings, tmp_path)
+    kept = [(row.utterance_id, row.turn) for row in rows if isinstance(row, Utterance)]
+    assert kept == [
+        *(("table-meld/train/a/0", 0), ("table-meld/train/a/2", 1), ("table-meld/dev/a/0", 0)),
+        *(("table-meld/dev/a/1", 1), ("table-meld/test/a/0", 0), ("table-meld/test/a/1", 1)),
+        *(("table-emorynlp/train/a/0", 0), ("table-emorynlp/dev/a/0", 0), ("table-emorynlp/dev/a/1", 1)),
+        *((f"table-emorynlp/test/a/{turn}", turn) for turn in range(3)),
+    ]
+    leaks = {row.utterance_id: (row.stage, row.reason, row.detail) for row in rows if isinstance(row, Rejected)}
+    assert {*leaks} == {"table-meld/train/a/1", "table-emorynlp/train/a/1"}
+    assert leaks["table-meld/train/a/1"][:2] == ("ingest", "leak")
+    assert "it stands in table-emorynlp/test/a/1, after the same line" in leaks["table-meld/train/a/1"][2]
+
+
+def test_leaks_are_refused_or_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    settings = write_pair(tmp_path)
+    with pytest.raises(CorpusError, match=r"2 lines of train and dev .*\(table-meld/train/a/1, table-emorynlp/"):
+        run(settings.model_copy(update={"leaks": "refuse"}), tmp_path)
+    kept = run(settings.model_copy(update={"leaks": "keep"}), tmp_path)
+    assert len(kept) == 14
+    assert all(isinstance(row, Utterance) for row in kept)
+
+
+def test_a_leak_into_a_dialogue_that_was_not_chosen_is_one_all_the_same(tmp_path: Path) -> None:
+    settings = IngestSettings(corpus="meld", folder=write_meld(tmp_path), dialogues={"test": 1}, leaks="drop")
+    rows = run(settings, tmp_path)
+    assert len([row for row in rows if isinstance(row, Rejected)]) == 2 * 6  # every second line of train and dev
+    assert len(dialogues(rows, "test")) == 1
+
+
+def test_the_identity_of_a_joint_corpus_is_that_of_its_parts(tmp_path: Path) -> None:
+    settings = write_pair(tmp_path)
+    before = ingest.identity(settings)
+    assert before["leaks"] == "1"
+    assert before["table-meld videos"] == "no"
+    assert "leaks" not in ingest.identity(settings.model_copy(update={"leaks": "keep"}))
+    (tmp_path / "two.csv").write_text((tmp_path / "two.csv").read_text() + "train,z,0,Ana,More.,neutral\n")
+    assert {name for name, digest in ingest.identity(settings).items() if before[name] != digest} == {
+        "table-emorynlp table.csv"
+    }

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from model import weights
 from model.dialogue import Caption, Instruction, Rejected, Utterance
-from model.emotions import labels
+from model.emotions import answers, labels
 from tasks import finetune, instructions, label_scoring
 from tasks.instructions import InstructionsSettings
 from tasks.stage import Context
@@ -135,7 +135,10 @@ def test_what_is_off_is_not_in_the_key() -> None:
     assert off == {"preset": "sound", "context": 2, "speaker": "name", "description": True, "max_tokens": 512}
     assert InstructionsSettings(seed=3, shots_by="class").key_fields() == off
     on = [{"shots": 1}, {"shots": 2}, {"shots": 2, "seed": 1}, {"shots": 2, "shots_by": "class"}]
-    keys = [InstructionsSettings(**chosen).key_fields() for chosen in [*on, {"suffix": "both"}, {"context": "all"}]]
+    keys = [
+        InstructionsSettings(**chosen).key_fields()
+        for chosen in [*on, {"suffix": "both"}, {"label_words": "unified"}, {"context": "all"}]
+    ]
     assert all(one not in keys[:place] and one != off for place, one in enumerate(keys))
 
 
@@ -178,6 +181,28 @@ def test_examples_go_after_the_context_and_are_on_record(write: Any) -> None:
     cut = write(ROWS[:3], shots=10, max_tokens=whole.n_prompt_tokens - 40)[2]
     assert cut.cuts[0] == "context:2"
     assert cut.cuts[1].startswith("shots:")
+
+
+def test_unified_words_are_asked_for_answered_and_scored(write: Any) -> None:
+    made = write(ROWS[:1], label_words="unified", shots=1)[0]
+    assert (made.answer, made.variant) == ("happiness", "sound-c2-name-desc-1seed-unified")
+    assert "neutral, happiness, sadness" in made.prompt
+    assert made.prompt.count(" => happiness\n") + made.prompt.count(" => happiness<") == 1
+    assert label_scoring.gold_of(made) == "joy"
+    assert answers("meld", label_scoring.words_of(made))[labels("meld").index("joy")] == made.answer
+    assert label_scoring.words_of(write(ROWS[:1], suffix="both")[0]) == "own"
+
+
+def test_the_longest_unified_word_fits_too(write: Any, tiny_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    row = line(0, 3, "What happened? " * 20)
+    longest = max(len(tokenizer(word).input_ids) for word in answers("meld", "unified"))
+    whole = write([row], label_words="unified", max_tokens=1000)[0]
+    for room, kind in ((0, Instruction), (-1, Rejected)):
+        (made,) = write([row], label_words="unified", max_tokens=whole.n_prompt_tokens + longest + 1 + room)
+        assert isinstance(made, kind)
 
 
 @pytest.fixture(params=["tiny", "smollm2"])

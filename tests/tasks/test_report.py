@@ -248,3 +248,33 @@ def test_the_stages_are_listed_in_the_pipelines_order() -> None:
     assert (
         text.index("key-of-ingest") < text.index("key-of-captions") < text.index("key-of-report") < text.index("zebra")
     )
+
+
+def joint() -> dict[str, list[Any]]:
+    """The rows of a run on two corpora: those of the demo, and the same under another name without their videos."""
+    found = rows()
+    names = [name.replace("demo/", "meld/") for name in TEST_IDS]
+    found["utterances"] += [utterance(name, video=None) for name in names]
+    found["predictions"] += [prediction(name, said="anger") for name in names]
+    found["metrics"] += [replace(row, corpus="meld") for row in metrics(n=6)]
+    return found
+
+
+def test_of_several_corpora_each_has_its_block() -> None:
+    rejects = [Rejected(f"meld/train/0/{n}", "ingest", "leak", "it stands in demo/test/0/1") for n in range(3)]
+    found = page({**joint(), "rejects": rejects})
+    assert sum(attributes.get("class") == "corpus" for _, attributes in found.elements) == 6
+    assert "8 demo test lines" in found.text
+    assert "6 meld test lines" in found.text
+    assert "2 of 8 meld test lines have no score." in found.text
+    assert "No video of meld was given: the model reads their text alone." in found.text
+    assert "stand in a test split were left out: 3 of meld." in found.text
+    assert found.text.count("✓ Right") == found.text.count("✗ Wrong") - 4 == 2
+    names = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    assert_harmless(found)
+
+
+def test_one_corpus_alone_needs_no_heading() -> None:
+    assert not [tag for tag, attributes in page(rows()).elements if attributes.get("class") == "corpus"]
+    assert render(rows(), SETTINGS, about()).startswith("<!DOCTYPE html>\n<html")

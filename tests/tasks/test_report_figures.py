@@ -7,17 +7,17 @@ import math
 from report_rows import metrics, rows
 
 from model.dialogue import TrainingStep
-from tasks.report_figures import figures
+from tasks.report_figures import figures, training
 from tasks.report_scores import Scores
 
 
 def test_nothing_to_draw_is_none() -> None:
-    found = figures(Scores([], None), [])
-    assert (found.classes, found.confusion, found.training) == (None, None, None)
+    found = figures(Scores([], None))
+    assert (found.classes, found.confusion, training([])) == (None, None, None)
 
 
 def test_the_subject_stands_beside_the_baseline() -> None:
-    found = figures(Scores([*metrics("tuned"), *metrics("tfidf_lr")], "demo"), [])
+    found = figures(Scores([*metrics("tuned"), *metrics("tfidf_lr")], "demo"))
     assert found.classes
     assert found.classes.baseline == {"joy": 0.667}
     assert "Tuned (LoRA) and TF-IDF + logistic regression" in found.classes.svg
@@ -26,22 +26,22 @@ def test_the_subject_stands_beside_the_baseline() -> None:
 
 
 def test_without_a_baseline_the_subject_stands_alone() -> None:
-    found = figures(Scores(metrics("untuned"), "demo"), [])
+    found = figures(Scores(metrics("untuned"), "demo"))
     assert found.classes
     assert found.classes.baseline == {}
     assert "TF-IDF" not in found.classes.svg
 
 
 def test_the_training_is_summed_up() -> None:
-    training = figures(Scores([], None), rows()["training_log"]).training
-    assert training
-    assert training.best
-    assert (training.last.step, training.best.step, training.tokens) == (20, 19, 1000)
+    drawn = training(rows()["training_log"])
+    assert drawn
+    assert drawn.best
+    assert (drawn.last.step, drawn.best.step, drawn.tokens) == (20, 19, 1000)
 
 
 def test_a_dev_loss_that_is_no_number_is_never_the_best() -> None:
     log = [TrainingStep(n, 1.0, 1.0, 1e-3, 1.0, 1, 0.1, loss) for n, loss in enumerate([math.nan, 2.0, math.inf], 1)]
-    training = figures(Scores([], None), log).training
-    assert training
-    assert training.best
-    assert training.best.step == 2
+    drawn = training(log)
+    assert drawn
+    assert drawn.best
+    assert drawn.best.step == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from report_rows import metrics
@@ -37,6 +38,12 @@ def test_test_is_shown_before_dev_and_splits_are_not_mixed() -> None:
     assert Scores(metrics(split="dev"), "demo").split == "dev"
 
 
+def test_the_scores_of_another_corpus_are_not_mixed_in() -> None:
+    both = [*metrics(n=8), *(replace(row, corpus="meld") for row in metrics(n=100))]
+    assert [Scores(both, corpus).systems()[0].n for corpus in ("demo", "meld")] == [8, 100]
+    assert Scores(both, "emorynlp").systems() == []
+
+
 def test_labels_without_gold_lines_have_no_scores_but_a_place_in_the_confusion() -> None:
     scores = Scores(metrics(), "demo")
     assert [(item.label, item.support) for item in scores.classes("tuned")] == [("joy", 8)]
@@ -44,7 +51,7 @@ def test_labels_without_gold_lines_have_no_scores_but_a_place_in_the_confusion()
 
 
 def test_answers_that_name_no_label_are_the_last_column() -> None:
-    rows = [*metrics(), Metric("test", "tuned", "confusion", "joy", None, 2.0)]
+    rows = [*metrics(), Metric("demo", "test", "tuned", "confusion", "joy", None, 2.0)]
     assert Scores(rows, "demo").confusion("tuned") == (
         ["joy", "anger"],
         ["joy", "anger", NO_ANSWER],
@@ -53,9 +60,9 @@ def test_answers_that_name_no_label_are_the_last_column() -> None:
 
 
 def test_no_number_is_no_score() -> None:
-    scores = Scores([Metric("test", "tuned", "accuracy", None, None, math.nan)], "demo")
+    scores = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, math.nan)], "demo")
     assert scores.systems() == []
-    only = Scores([Metric("test", "tuned", "accuracy", None, None, 0.5)], None).systems()[0]
+    only = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, 0.5)], None).systems()[0]
     assert (only.n, only.low, only.weighted_f1) == (0, None, None)
 
 

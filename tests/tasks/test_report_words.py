@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from report_rows import TEST_IDS, about, metrics, utterance
 
-from model.dialogue import TrainingStep
+from model.dialogue import Rejected, TrainingStep
 from tasks.report_scores import Scores
 from tasks.report_words import lead, notes, percent
 
@@ -16,7 +17,7 @@ LINES = [utterance(name) for name in TEST_IDS]
 
 
 def said(record: dict[str, Any], lines: list[Any] = LINES, steps: tuple[Any, ...] = (), scores: Scores = MANY) -> str:
-    return " ".join(notes(record, lines, steps, scores))
+    return " ".join(notes(record, lines, steps, [scores]))
 
 
 def stage(**settings: Any) -> dict[str, Any]:
@@ -79,3 +80,23 @@ def test_the_lead_names_the_score_its_interval_and_the_floors() -> None:
 
 def test_percent() -> None:
     assert (percent(0.12345), percent(1.0), percent(None)) == ("12.3", "100.0", "–")
+
+
+def test_leaks_that_were_left_out_or_kept_are_said() -> None:
+    rejects = [Rejected(f"{corpus}/train/0/{n}", "ingest", "leak", "x") for corpus in ("b", "a") for n in range(2)]
+    rejects += [Rejected("a/train/9/0", "ingest", "empty_text", "x"), Rejected("c/train/9/0", "captions", "leak", "x")]
+    (note,) = notes(about(), LINES, (), [MANY], rejects)
+    assert note == "Train and dev lines that stand in a test split were left out: 2 of a, 2 of b."
+    parts = [{"corpus": "meld", "dialogues": {"train": 3}}, {"corpus": "emorynlp", "dialogues": {}}]
+    kept = said(about(ingest=stage(parts=parts, leaks="keep")))
+    assert "were kept: the scores may measure memory" in kept
+    assert "A declared subset of meld: at most 3 of train dialogues." in kept
+
+
+def test_of_several_corpora_each_is_named() -> None:
+    scores = Scores([replace(row, corpus="meld") for row in metrics(n=4)], "meld")
+    assert lead(scores, named=True).startswith("The tuned model names the emotion of 50.0\u00a0% of 4 meld test lines")
+    lines = [*LINES, *(utterance(f"meld/test/0/{n}", video=None) for n in range(6))]
+    found = notes(about(), lines, (), [MANY, scores])
+    assert "No video of meld was given: the model reads their text alone." in found
+    assert "2 of 6 meld test lines have no score." in found

@@ -10,6 +10,7 @@ import fake_stages
 import pytest
 from fake_stages import SEEN, STAGES, go, make
 
+from model.dialogue import Rejected
 from model.errors import CorpusError
 from storage import ledger
 from storage.shards import read_manifest, read_rows
@@ -98,6 +99,20 @@ def test_rejected_lines_of_a_corpus_are_kept(tmp_path: Path) -> None:
     run = ingested(tmp_path, ingest={"reject": ("fake/test/1/2",)})
     (row,) = read_rows(run.layout, "rejects", run.keys["ingest"] or "", 0)
     assert (row.utterance_id, row.reason) == ("fake/test/1/2", "empty_text")
+    assert reject_share(run, INGEST) == pytest.approx(1 / 21)
+
+
+def test_leaks_are_kept_as_rejects_and_do_not_count_towards_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drop(*given: Any) -> Any:
+        for row in INGEST.run(*given):
+            leak = "/test/" not in row.utterance_id
+            yield Rejected(row.utterance_id, "ingest", "leak", "stands in test") if leak else row
+
+    fake_stages.install(monkeypatch, (replace(INGEST, run=drop), *STAGES[1:]))
+    run = ingested(tmp_path, ingest={"reject": ("fake/test/1/2",)})
+    assert len(read_rows(run.layout, "rejects", run.keys["ingest"] or "", 0)) == 16
     assert reject_share(run, INGEST) == pytest.approx(1 / 21)
 
 

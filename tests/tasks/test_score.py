@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_metrics_agree_with_scikit_learn_and_no_answer_is_wrong() -> None:
     gold = ["neutral"] * 6 + ["joy"] * 4 + ["fear"] * 2
     said = ["neutral", "neutral", "joy", None, "anger", "neutral", "joy", "joy", "neutral", None, "fear", "joy"]
     rows = {str(i): label for i, label in enumerate(gold)}
-    found = list(score.metrics("test", "tuned", rows, {str(i): label for i, label in enumerate(said)}, NAMES))
+    found = list(score.metrics("meld", "test", "tuned", rows, {str(i): label for i, label in enumerate(said)}))
     filled = [label or "none" for label in said]
     occurring = sorted(set(gold))
     assert value(found, "tuned", "support") == 12
@@ -60,7 +61,7 @@ def test_metrics_agree_with_scikit_learn_and_no_answer_is_wrong() -> None:
 
 def test_the_confusion_holds_every_utterance_once() -> None:
     rows = {str(i): label for i, label in enumerate(["joy", "joy", "fear"])}
-    found = list(score.metrics("test", "tuned", rows, {"0": "fear", "1": None, "2": "fear"}, NAMES))
+    found = list(score.metrics("meld", "test", "tuned", rows, {"0": "fear", "1": None, "2": "fear"}))
     cells = [row for row in found if row.metric == "confusion"]
     assert sum(row.value for row in cells) == 3
     assert value(found, "tuned", "confusion", "joy", "fear") == 1
@@ -95,3 +96,20 @@ def test_each_split_is_scored_apart() -> None:
 
 def test_without_predictions_there_is_nothing_to_score() -> None:
     assert run([line("train", 0, "joy")], []) == []
+
+
+def test_each_corpus_is_scored_apart_and_its_floors_know_it_alone() -> None:
+    def other(split: str, number: int, emotion: str) -> Utterance:
+        row = line(split, number, emotion)
+        return replace(row, utterance_id=row.utterance_id.replace("meld", "emorynlp"), corpus="emorynlp")
+
+    train = [*(line("train", n, "joy") for n in range(9)), *(other("train", n, "mad") for n in range(3))]
+    one, two = line("test", 0, "joy"), other("test", 0, "mad")
+    found = run([*train, one, two], [prediction(one, "joy"), prediction(two, "sad")])
+    assert {row.corpus for row in found} == {"meld", "emorynlp"}
+    for corpus, tuned in (("meld", 1.0), ("emorynlp", 0.0)):
+        own = [row for row in found if row.corpus == corpus]
+        assert value(own, "tuned", "accuracy") == tuned
+        assert value(own, "majority", "accuracy") == value(own, "tfidf_lr", "accuracy") == 1
+        assert {row.label for row in own if row.label} == {*labels(corpus)}
+        assert sum(row.value for row in own if (row.system, row.metric) == ("tuned", "confusion")) == 1

@@ -77,3 +77,8 @@ def test_examples_do_not_hide_that_a_dialogue_comes_twice() -> None:
     copies = [row("meld/dev/9/0", prompt=ROWS[0].prompt), row("meld/dev/9/1", prompt=ROWS[1].prompt)]
     shown = [replace(copy, messages=(("system", "Examples: …"), *copy.messages), prompt="other") for copy in copies]
     refused([*ROWS, *shown], "1 rows are dialogues of train as well as of dev: meld/dev/9 ")
+
+
+def test_two_corpora_may_share_a_scene() -> None:
+    copies = [row("emorynlp/dev/9/0", prompt=ROWS[0].prompt), row("emorynlp/dev/9/1", prompt=ROWS[1].prompt)]
+    check([*ROWS, *copies])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from model.dialogue import Utterance
+from model.dialogue import Rejected, Utterance
+from model.errors import CorpusError
 from tasks.corpora import emorynlp, meld
-from tasks.corpora.leaks import dialogues, leaks, normalise
+from tasks.corpora.leaks import dialogues, leaks, normalise, settle
 
 REAL = Path(os.environ.get("DIALOGUELLM_TEST_DATA", "/nonexistent"))
 
@@ -56,6 +58,31 @@ def test_every_place_in_the_test_split_is_named_and_order_is_by_turn() -> None:
     assert [row.turn for row in dialogues(train[::-1])["a", "train", "0"]] == [0, 1]
 
 
+def test_leaks_of_train_and_dev_are_dropped_and_turns_have_no_gap() -> None:
+    train = lines("a", "train", "0", "Hello there.", "Who is it?", "Me.", "Come in.")
+    dev = lines("a", "dev", "0", "Hello there.", "Who is it?")
+    test = [row for d in "012345" for row in lines("b", "test", d, "hello there", "who is it")]
+    other = Rejected("a/train/1/0", "ingest", "empty_text", "no text")
+    found = settle([*train, other, *dev, *test], "drop")
+    assert [(row.utterance_id, row.turn) for row in found if isinstance(row, Utterance) and row.corpus == "a"] == [
+        *(("a/train/0/0", 0), ("a/train/0/2", 1), ("a/train/0/3", 2), ("a/dev/0/0", 0)),
+    ]
+    rejected = [row for row in found if isinstance(row, Rejected)]
+    assert [(row.utterance_id, row.reason) for row in rejected] == [
+        *(("a/train/0/1", "leak"), ("a/train/1/0", "empty_text"), ("a/dev/0/1", "leak")),
+    ]
+    assert "stands in b/test/0/1, b/test/1/1, b/test/2/1 and 3 more, after the same line" in rejected[0].detail
+    assert settle([*train, *test], "keep") == [*train, *test]
+
+
+def test_a_leak_into_the_own_test_split_is_one_too() -> None:
+    train, test = lines("a", "train", "0", "One.", "Two."), lines("a", "test", "7", "one", "two")
+    assert [type(row) for row in settle([*train, *test], "drop")] == [Utterance, Rejected, Utterance, Utterance]
+    with pytest.raises(CorpusError, match=r'1 lines .*\(a/train/0/1\): set ingest.leaks = "drop"'):
+        settle([*train, *test], "refuse")
+    assert settle(train, "refuse") == train
+
+
 @pytest.mark.skipif(not (REAL / "meld").is_dir(), reason="the real corpora are not here: set DIALOGUELLM_TEST_DATA")
 def test_the_real_corpora_are_one_series() -> None:
     rows = {
@@ -70,3 +97,9 @@ def test_the_real_corpora_are_one_series() -> None:
 
     assert found("emorynlp", "meld") == (342, 292)
     assert found("meld", "emorynlp") == (152, 118)
+
+    rows_of_both = [row for name in rows for row in rows[name]]
+    dropped = Counter(
+        row.utterance_id.rsplit("/", 2)[0] for row in settle(rows_of_both, "drop") if isinstance(row, Rejected)
+    )
+    assert dropped == {"meld/train": 172, "meld/dev": 21, "emorynlp/train": 356, "emorynlp/dev": 97}

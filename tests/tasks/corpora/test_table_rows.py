@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from model.errors import CorpusError
 from tasks.corpora import table_rows as module
 from tasks.corpora.table_rows import OPTIONAL, REQUIRED, SUFFIXES, table_rows
-from tasks.ingest import Column
+from tasks.ingest_settings import Column
 
 VALUES: dict[str, Any] = {"split": "dev", "dialogue_id": 3, "turn": 1, "speaker": "Ana", "emotion": "joy", "Line": "Hi"}
 COLUMNS = {"text": "Line"}
