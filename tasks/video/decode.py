@@ -66,6 +66,8 @@ class Decoder:
 
         Once for each time: where a container's index is off, a jump may land earlier than it promised.
         """
+        import av
+
         stream = self._video.stream
         if self._keys is None:
             self._keys = sorted(e.timestamp for e in stream.index_entries if e.is_keyframe and not e.is_discard)
@@ -74,7 +76,10 @@ class Decoder:
         if target == self._sought or at < 0 or self._keys[at] <= self._ticks(self.time_s + SEEK_GAIN_S):
             return False
         self._sought = target
-        self._video.container.seek(target, stream=stream, backward=True)
+        try:
+            self._video.container.seek(target, stream=stream, backward=True)
+        except av.FFmpegError:  # an index that points nowhere: decoding on finds out
+            return False
         return True
 
     def _ticks(self, time_s: float) -> int:

@@ -60,7 +60,7 @@ def _extract(
     stopped: VideoError | None = None
     try:
         for window in sweep.finished():
-            found[window.start_s, window.end_s] = editor.edit(window)
+            found[window.start_s, window.end_s] = _edited(editor, window)
     except VideoError as error:
         stopped = VideoError(error.reason, f"{name}: {error}")
     if not sweep.decoded and stopped is None:
@@ -79,6 +79,17 @@ def _extract(
 def _can_skip(video: Video) -> bool:
     """Whether enough frames remain where those that no other frame needs are left out. By the file, not the lines."""
     return (video.frame_rate or 0.0) >= 20 and (video.seconds or 0.0) >= 1.0
+
+
+def _edited(editor: Editor, window: Window) -> list[Chosen]:
+    import av
+
+    try:
+        return editor.edit(window)
+    except MemoryError:
+        raise
+    except av.FFmpegError as error:  # YCgCo and other rare colours, or a number that names none
+        raise refuse("unsupported_codec", f"its colours cannot be converted ({error.strerror})") from error
 
 
 def _limited(span: Span, options: Options) -> Span:

@@ -26,6 +26,12 @@ CODED: dict[str, list[str]] = {
     "prores.mov": ["prores_ks", "-profile:v", "0"],
     "interlaced.mp4": ["libx264", "-preset", "ultrafast", "-flags", "+ildct+ilme", "-x264-params", "tff=1"],
     "interlaced_mpeg2.ts": ["mpeg2video", "-flags", "+ildct+ilme"],
+    "rgb.mkv": ["libx264rgb", "-preset", "ultrafast"],
+    "grey.mkv": ["libx264", "-preset", "ultrafast", "-pix_fmt", "gray"],
+    "grey_12_bit.mp4": ["libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-pix_fmt", "gray12le"],
+    "see_through.mov": ["prores_ks", "-profile:v", "4", "-pix_fmt", "yuva444p10le"],
+    "dv.avi": ["dvvideo", "-s", "720x576", "-r", "25", "-pix_fmt", "yuv420p"],
+    "cinepak.avi": ["cinepak", "-frames:v", "3"],
     "ten_bit.mkv": ["libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le"],
 }
 for _name, _options in CODED.items():
@@ -138,6 +144,19 @@ def _times(kit: Kit, path: Path) -> None:
 @odd("times_all_zero.mp4", FRAMES, "an index of frames that take no time")
 def _all_zero(kit: Kit, path: Path) -> None:
     path.write_bytes(edited(kit.clip.read_bytes(), {b"stts": table((72, 0)), b"ctts": table(), b"elst": table()}))
+
+
+@odd("times_disordered.mp4", "mis_cut", "every second frame nine hours after its turn")
+def _disordered(kit: Kit, path: Path) -> None:
+    late = table(*[(1, 400_000_000 * (at % 2)) for at in range(72)])
+    path.write_bytes(edited(kit.clip.read_bytes(), {b"ctts": late, b"elst": table()}))
+
+
+@odd("colours.mp4", FRAMES, "colours of a kind that has no number yet")
+@odd("colours_ycgco.mp4", "unsupported_codec", "colours of a kind that few can convert")
+def _colours(kit: Kit, path: Path) -> None:
+    kind = 8 if "ycgco" in path.name else 200
+    run("-i", kit.clip, "-c", "copy", "-bsf:v", f"h264_metadata=matrix_coefficients={kind}", path)
 
 
 @odd("pixels_absurd.mkv", FRAMES, "pixels a thousand times as wide as high")

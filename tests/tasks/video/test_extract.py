@@ -113,9 +113,9 @@ def test_a_file_too_long_for_one_line_is_mis_cut_and_lines_with_an_end_are_not(t
     assert "after 2 s" in str(whole)
     assert isinstance(late, list), "what is left is short enough"
     assert isinstance(inside, list)
-    assert extract(tmp_path, "a.mp4", [WHOLE], replace(FAST, max_line_seconds=3.0))[0] == frames(
-        tmp_path / "a.mp4", FAST
-    )
+    for limit in (3.0, float("inf")):
+        longer = replace(FAST, max_line_seconds=limit)
+        assert frames(tmp_path / "a.mp4", longer) == frames(tmp_path / "a.mp4", FAST)
 
 
 def test_a_broken_off_file_gives_frames_and_partial_after_the_break(tmp_path: Path) -> None:
