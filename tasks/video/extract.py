@@ -20,6 +20,9 @@ from tasks.video.window import Window
 CANDIDATE_BYTES = 96_000_000
 """Of decoded frames that one window holds (overlapping ones mostly hold the same)."""
 
+CLAIM_ERROR_S = 1.0
+"""How much longer than its pictures an intact file may say it is: its sound often is."""
+
 Span = tuple[float, float]
 """Start and end in seconds of the video; infinity is its end."""
 
@@ -71,7 +74,7 @@ def _extract(
         if limited != span and decoder.time_s >= limited[1]:
             found_s = f"{name}: its pictures go on after {limited[1]:g} s"
             return refuse("mis_cut", f"{found_s}, too long for one line")
-        return found.get(limited) or stopped or _nothing_there(name, span, decoder)
+        return found.get(limited) or stopped or _nothing_there(name, span, decoder, video.seconds)
 
     return [outcome(span) for span in stretches]
 
@@ -106,8 +109,9 @@ def _windows(video: Video, stretches: Sequence[Span], options: Options) -> list[
     return [Window(start, end, most, options.method == "best") for start, end in spans]
 
 
-def _nothing_there(name: str, span: Span, decoder: Decoder) -> VideoError:
+def _nothing_there(name: str, span: Span, decoder: Decoder, claimed_s: float | None) -> VideoError:
+    """A file that ends well before its container says so is broken off, also where FFmpeg reads that as its end."""
     stretch = f"nothing is shown from {span[0]:.2f} s on"
-    if decoder.broken:
+    if decoder.broken or span[0] + CLAIM_ERROR_S < (claimed_s or 0.0):
         return refuse("partial", f"{name}: {stretch}, the last intact picture is at {decoder.time_s:.2f} s")
     return refuse("outside_video", f"{name}: {stretch}, the video ends at {decoder.time_s:.2f} s")

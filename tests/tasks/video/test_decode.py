@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -120,3 +121,16 @@ def test_skipping_lands_before_the_time_and_only_where_it_pays(tmp_path: Path) -
         assert 14.5 < next(pictures).time_s <= 15.5
         assert not decoder.skip_to(3.0), "never back"
         assert round(max(picture.time_s for picture in pictures), 2) == 19.96
+
+
+def test_an_index_that_points_nowhere_does_not_end_the_file(tmp_path: Path) -> None:
+    images = [image for seed in range(10) for image in moving(scene(seed, 96, 64), 24)]
+    data = bytearray(write_clip(tmp_path / "a.avi", images, gop=24).read_bytes())
+    struct.pack_into("<I", data, data.rindex(b"idx1") + 16, 0x10000)
+    (tmp_path / "a.avi").write_bytes(data)
+    with open_video(tmp_path, "a.avi", 10**7, 600) as video:
+        decoder = Decoder(video, fast=False)
+        pictures = decoder.pictures()
+        assert next(pictures).time_s < 0.1
+        assert not decoder.skip_to(9.0)
+        assert list(pictures) == []
