@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -13,12 +10,12 @@ import typer
 
 from flows.output import Format, counted, emit, reader
 from flows.run_commands import Config, Overrides, Workspace
-from tasks.stage import Progress
 
 if TYPE_CHECKING:
     from tasks.ingest_settings import IngestSettings
 
 FAULTY = 3
+COLOURS = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
 class Least(StrEnum):
@@ -46,32 +43,20 @@ def check(
     form: Format,
 ) -> None:
     """List every fault of a configuration's input, before anything runs; exit code 3 where one is an error."""
-    from flows.settings import read
-    from storage.layout import at
+    from flows.progress import counting
+    from flows.settings import found_at, read
     from tasks.check import LEVELS
     from tasks.check import check as checked
 
-    values, settings, _ = read(config, overrides or ())
+    values, settings, source = read(config, overrides or ())
+    layout, run = found_at(values, settings, source, workspace)
     others = [cast("IngestSettings", read(str(path))[1]["ingest"]) for path in against or ()]
-    with _bar() as progress:
-        found = checked(settings, at(workspace or Path(values.get("workspace", "workspace"))).cache, progress, others)
+    with counting() as progress:
+        found = checked(settings, layout.cache, progress, others, run=run)
     shown = [item for item in found if LEVELS.index(item.level) <= LEVELS.index(level)]
     count = {name: sum(item.level == name for item in found) for name in LEVELS}
     title = f"{values['name']}: {counted(count['error'], 'error')}, {counted(count['warning'], 'warning')}"
     rows = [[item.level, item.check, item.id, item.detail] for item in shown]
-    emit(("level", "check", "id", "detail"), rows, form, title=title)
+    emit(("level", "check", "id", "detail"), rows, form, title=title, colours=COLOURS)
     if count["error"]:
         raise typer.Exit(FAULTY)
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A bar on a terminal's standard error, from the first video file on; gone once they are all opened."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-        task = bars.add_task("", total=None, visible=False)
-        yield lambda done, total, what: bars.update(task, completed=done, total=total, description=what, visible=True)

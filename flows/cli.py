@@ -1,7 +1,7 @@
 """The command line: `dialoguellm --help`.
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 finished with more rejects than a stage's limit,
-or `check` found an error.
+or `check` found an error, or `run` did not begin because of one.
 """
 
 from __future__ import annotations

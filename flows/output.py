@@ -8,7 +8,7 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -56,8 +56,18 @@ def reader(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *, title: str | None = None) -> None:
-    """Prints rows on standard output. Text from outside cannot move the cursor or colour the terminal."""
+def emit(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    form: Format,
+    *,
+    title: str | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> None:
+    """Prints rows on standard output. Text from outside cannot move the cursor or colour the terminal.
+
+    ``colours`` gives styles to values of the first column, in a table on a terminal.
+    """
     if form is Format.json:
         plain = [{name: _json(value) for name, value in zip(columns, row, strict=True)} for row in rows]
         json.dump(plain, sys.stdout, indent=1, default=str)
@@ -67,7 +77,7 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *,
         show = printable if sys.stdout.isatty() else _encodable
         writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in [columns, *rows])
     else:
-        _table(columns, rows, title)
+        _table(columns, rows, title, colours or {})
 
 
 def counted(number: int, noun: str) -> str:
@@ -96,7 +106,9 @@ def _json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> None:
+def _table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None, colours: Mapping[str, str]
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -109,5 +121,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | N
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(value)) for value in row))
+        first, *rest = (Text(printable(value)) for value in row)
+        first.stylize(colours.get(first.plain, ""))
+        table.add_row(first, *rest)
     console.print(table)

@@ -6,14 +6,17 @@ least work, because the planner decides from the files what is pending.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stages
+from flows.guard import guard
 from flows.settings import prepare
 from model.errors import RunFailed
 from storage.layout import open_workspace
@@ -30,6 +33,7 @@ def pipeline(
     workspace: str | None = None,
     overrides: list[str] | None = None,
     stages: list[str] | None = None,
+    check: bool = True,
 ) -> dict[str, int]:
     """Runs a configuration end to end, doing only what is pending; returns shards done by stage.
 
@@ -38,7 +42,12 @@ def pipeline(
         workspace: folder of the workspace; the configuration's own by default.
         overrides: single settings as KEY=VALUE, for example captions.prompt=facial-cues.
         stages: only these stages; all by default.
+        check: look at the input before ingest, and stop where the run could not succeed.
     """
+    if check:
+        with _artifact_of_failure(config):
+            if lesser := guard(config, Path(workspace) if workspace else None, overrides or (), stages):
+                get_run_logger().warning(lesser)
     run = prepare(config, workspace=Path(workspace) if workspace else None, overrides=overrides or ())
     return _drive(run, Selection(tuple(stages) if stages else None)).done
 
@@ -59,12 +68,18 @@ def rerun(
 
 
 def _drive(run: Run, selection: Selection) -> Outcome:
-    try:
+    with _artifact_of_failure(run.run_id):
         return drive(run, selection, stages.execute, engine="prefect")
+
+
+@contextmanager
+def _artifact_of_failure(name: str) -> Iterator[None]:
+    try:
+        yield
     except RunFailed as error:
         create_markdown_artifact(
             markdown="```\n" + str(error).replace("```", "'''") + "\n```",
             key="failure",
-            description=f"why {run.run_id} stopped, and the line that takes it up again",
+            description=f"why {name} stopped, and the line that takes it up again",
         )
         raise

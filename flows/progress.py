@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
 
 from flows.output import counted
@@ -41,6 +41,16 @@ class StageProgress:
         with self._lock:
             self._fractions[shard] = 1.0
             self._bars.update(self._task, completed=sum(self._fractions.values()))
+
+
+@contextmanager
+def counting() -> Iterator[Callback]:
+    """A bar on a terminal's standard error, from the first thing that is counted on; gone at the end."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("", total=None, visible=False)
+        yield lambda done, total, what: bars.update(task, completed=done, total=total, description=what, visible=True)
 
 
 def _count(number: int) -> str:

@@ -48,11 +48,18 @@ def run(
     stages: Annotated[str | None, typer.Option(help="Only these stages, separated by commas.")] = None,
     overrides: Overrides = None,
     direct: Direct = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Begin without looking at the input first.")] = False,
 ) -> None:
-    """Run a configuration; does only what is pending, so the same command resumes it."""
+    """Run a configuration; does only what is pending, so the same command resumes it.
+
+    Before ingest the input is looked at as by check; exit code 3 where the run could not succeed.
+    """
+    from flows.guard import guard
     from flows.settings import prepare
 
     chosen = _choose(from_stage, until, stages)
+    if not no_check and (lesser := guard(config, workspace, overrides or (), chosen)):
+        typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
     if direct:
         outcome = _direct(prepared, Selection(chosen))
@@ -60,7 +67,10 @@ def run(
         _quiet_prefect()
         from flows.pipeline import pipeline
 
-        result = pipeline(config, str(prepared.layout.root), list(overrides or ()), list(chosen) if chosen else None)
+        result = pipeline(
+            *(config, str(prepared.layout.root), list(overrides or ()), list(chosen) if chosen else None),
+            check=False,  # it was done above, before a server was started
+        )
         outcome = Outcome(result)
     _summary(prepared, outcome)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from model.errors import SettingsError
+from model.errors import DialogueError, SettingsError
 from storage import ledger
-from storage.layout import at, open_workspace
+from storage.layout import Layout, at, open_workspace
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import StageSettings
@@ -39,6 +39,17 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
     run = resolve(values["name"], layout, settings, source)
     run.record.update(machine=ledger.machine(), git_commit=_git_commit())
     return run
+
+
+def found_at(
+    values: Mapping[str, Any], settings: Mapping[str, StageSettings], source: str, workspace: Path | None
+) -> tuple[Layout, Run | None]:
+    """The workspace's layout, which need not be there, and the run in it; None where a source cannot be had."""
+    layout = at(workspace or Path(values.get("workspace", "workspace")))
+    try:
+        return layout, resolve(values["name"], layout, settings, source)
+    except DialogueError:
+        return layout, None
 
 
 def read(config: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[str, StageSettings], str]:

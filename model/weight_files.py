@@ -67,6 +67,17 @@ def files(folder: Path) -> list[Path]:
     return sorted(found - {folder / "SOURCE.json"})
 
 
+def shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of a checked model, from the headers alone."""
+    from safetensors import safe_open
+
+    found: dict[str, tuple[int, ...]] = {}
+    for shard in _shards(folder):
+        with safe_open(shard, framework="np") as tensors:
+            found |= {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    return found
+
+
 def file_sha256(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -88,6 +88,12 @@ def at_hand(name: str, cache: Path) -> bool:
     return True
 
 
+def room(name: str) -> int:
+    """Bytes that fetching a registered model takes at its height; 0 for any other, whose size only the hub knows."""
+    pinned = _registered(name)
+    return pinned.room if pinned else 0
+
+
 def _registered(name: str) -> PinnedGguf | None:
     by_name = {pinned.name.lower(): pinned for pinned in REGISTRY.values()}
     return REGISTRY.get(name.lower()) or by_name.get(name.lower())

@@ -63,7 +63,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """A manifest as written, None where it is absent or not readable as one."""
     try:
         found = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -63,7 +63,7 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
     if not settings.enabled or not utterances:
         return
     folder = _folder(settings, context)
-    _refuse_unknown_world(folder, utterances, settings)
+    refuse_unknown_world(folder, utterances, settings)
     revision = _revision(settings.model)
     captioner = _captioner(folder, revision, settings.batch_size)
     prompt = caption_prompt(settings.prompt)
@@ -103,7 +103,8 @@ def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[
     return found
 
 
-def _refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:
+def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:
+    """Raises SettingsError where the captioner in ``folder`` knows another corpus than that of ``utterances`` alone."""
     world = world_of(folder)
     foreign = sorted({utterance.corpus for utterance in utterances} - {world})
     if world and foreign and not settings.force:

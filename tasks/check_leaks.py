@@ -9,7 +9,7 @@ from model.dialogue import Utterance
 from model.errors import CorpusError
 from tasks import ingest
 from tasks.check_text import Finding, Level
-from tasks.corpora.leaks import Rule, leaks
+from tasks.corpora.leaks import SAME, Rule, leaks
 from tasks.ingest_settings import IngestSettings
 from tasks.stage import Context
 
@@ -62,9 +62,7 @@ def _pair(train: Sequence[Utterance], test: Sequence[Utterance], level: Level, h
         return
     touched = len({line for lines in found.values() for line in lines})
     name = f"{test[0].corpus}/test"
-    detail = (
-        f"{len(found)} of {len(train)} lines say what {touched} of {len(test)} lines of {name} say, after the same line"
-    )
+    detail = f"{len(found)} of {len(train)} lines say what {touched} of {len(test)} lines of {name} say, {SAME}"
     yield Finding(level, "leak", f"{train[0].corpus}/{train[0].split}", detail + hint)
     for line, lines in found.items():
         yield Finding("info", "leak", line, f"stands in {', '.join(lines[:3])}")

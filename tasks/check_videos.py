@@ -1,4 +1,4 @@
-"""What can be said of a corpus's video files from their heads: missing, unusable, too long, nobody's.
+"""What can be said of a corpus's video files from their heads: missing, unusable, too long, too short, nobody's.
 
 Each file is opened in a decoder process (tasks/video/pool.py). No picture is decoded, so damage further on is only
 found by keyframes.
@@ -22,6 +22,9 @@ from tasks.video.stretches import by_file, fault
 
 LONG_TIMES, SHORT_S = 10.0, 5.0
 """More than ten times its line, and not one of the few frames that a line of a hundredth of a second gets."""
+
+SHORT_TIMES, PICTURE_S = 0.5, 0.1
+"""Less than half its line, or hardly more than one picture."""
 
 NAMED = 5
 """Extra files that are named; the others are counted."""
@@ -49,13 +52,22 @@ def all_of(
     files = by_file(utterances)
     found = _lengths(list(files), root, settings, progress)
     for name, length in found.items():
-        if any(end is not None for _, end in files[name].values()):
+        (first, stretch), *more = files[name].items()
+        if more or stretch[1] is not None:
             yield from _of_stretches(name, length, files[name], settings.max_line_seconds)
         else:
-            lines = [spoken[line] for line in files[name] if line in spoken]
-            yield from _of_file(name, length, lines, settings.max_line_seconds)
+            yield from _of_file(name, length, spoken.get(first), settings.max_line_seconds)
     if whole:
         yield from _nobodys(root, files)
+
+
+def too_many(utterances: Sequence[Utterance], found: Sequence[Finding], limit: float) -> Iterator[Finding]:
+    """Whether ``found``, of every corpus with videos, costs more than ``limit``, a share (0 to 1) of their lines."""
+    bad = {item.id for item in found if item.level == "error"}
+    lost = sum(row.utterance_id in bad or row.video in bad for row in utterances)
+    if lost > limit * len(utterances):
+        told = f"{lost} of {len(utterances)} lines have no usable video, over keyframes.max_rejects = {limit:g}"
+        yield Finding("error", "too_many_rejects", "keyframes", f"{told}: a run stops")
 
 
 def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, progress: Progress) -> Mapping[str, Length]:
@@ -72,9 +84,9 @@ def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, prog
 
 
 def _of_stretches(name: str, length: Length, stretches: Mapping[str, Stretch], longest_s: float) -> Iterator[Finding]:
-    """A long file of which each line is a stretch: how long it is says nothing, but lines may lie behind its end."""
+    """A file of many lines: how long it is says nothing, but lines may lie behind its end, or have none."""
     if not isinstance(length, float):
-        yield from _of_file(name, length, (), longest_s)
+        yield from _of_file(name, length, None, longest_s)
         return
     for line, (start, end) in stretches.items():
         if end is None and length - start > longest_s:
@@ -90,19 +102,28 @@ def _mis_cut(identity: str, found: str) -> Finding:
     return Finding("error", refused.reason, identity, str(refused))
 
 
-def _of_file(name: str, length: Length, spoken: Sequence[float], longest_s: float) -> Iterator[Finding]:
-    """``spoken`` holds the lines' seconds: a clip of one line is held against it."""
+def _of_file(name: str, length: Length, spoken: float | None, longest_s: float) -> Iterator[Finding]:
+    """A clip of one line, which lasts ``spoken`` seconds by the transcript, where that says so."""
     if isinstance(length, VideoError):
         yield Finding("error", length.reason, name, str(length))
     elif length is None:
         yield Finding("info", "length_unknown", name, "its container does not say how long it is")
+    elif length < PICTURE_S:
+        yield Finding("warning", "too_short", name, f"{length:.2f} s: hardly more than one picture; cut it again")
     elif length > longest_s:
         yield _mis_cut(name, f"{length:.1f} s for one line")
-    elif len(spoken) == 1 and length > max(LONG_TIMES * spoken[0], SHORT_S):
-        detail = f"{length:.1f} s for a line of {spoken[0]:.1f} s: it shows other scenes too; cut it"
-        yield Finding("warning", "over_long", name, detail)
-    elif len(spoken) == 1 and abs(length - spoken[0]) > max(1.0, spoken[0] / 2):
-        yield Finding("info", "length_differs", name, f"{length:.1f} s, {spoken[0]:.1f} s by the transcript")
+    elif spoken is not None:
+        yield from _against_line(name, length, spoken)
+
+
+def _against_line(name: str, length: float, spoken: float) -> Iterator[Finding]:
+    told = f"{length:.1f} s for a line of {spoken:.1f} s"
+    if length > max(LONG_TIMES * spoken, SHORT_S):
+        yield Finding("warning", "over_long", name, f"{told}: it shows other scenes too; cut it")
+    elif length < SHORT_TIMES * spoken:
+        yield Finding("warning", "too_short", name, f"{told}: part of it is missing; cut it again")
+    elif length - spoken > max(1.0, spoken / 2):
+        yield Finding("info", "length_differs", name, f"{length:.1f} s, {spoken:.1f} s by the transcript")
 
 
 def _nobodys(root: Path, files: Mapping[str, object]) -> Iterator[Finding]:

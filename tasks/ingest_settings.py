@@ -59,7 +59,7 @@ class IngestSettings(StageSettings):
     stay those of each."""
 
     leaks: Rule | None = None
-    """Train and dev lines that stand in a test split, of any part, after the same line: "drop" makes them rejects that
+    """Train and dev lines that stand in any part's test split (tasks/corpora/leaks.py): "drop" makes them rejects that
     do not count for max_rejects (so for "joint" if not set), "refuse" stops, "keep" lets them be (so otherwise)."""
 
     seed: int = 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,8 +16,8 @@ from model.dialogue import Caption, Instruction, Rejected, Utterance
 from model.emotions import LabelWords, answer
 from model.errors import WeightsError
 from model.fitting import Asked, Fitted, Fitter, Unfit
-from tasks import few_shot
-from tasks.few_shot import By, Draw, dialogue_of
+from tasks import few_shot, nearest
+from tasks.few_shot import By, dialogue_of
 from tasks.stage import Context, Rows, Stage, StageSettings
 
 _TOGETHER = 256  # prompts tokenised in one call
@@ -54,7 +54,12 @@ class InstructionsSettings(StageSettings):
     and 10. They lengthen every prompt: see max_tokens."""
 
     shots_by: By = "seed"
-    """"seed": drawn at random. "class": one of each label in turn."""
+    """"seed": drawn at random. "class": one of each label in turn. "nearest": those most like the line to label (the
+    cosine of their TF-IDF), never one that says the same after the same line; the most alike stands last, next to the
+    dialogue, and is the last to be cut."""
+
+    shots_pool: int = Field(default=few_shot.POOL, ge=1, le=1_000_000)
+    """Train lines to take the shots from, at least; whole shards are drawn by the seed until they hold so many."""
 
     max_tokens: int = Field(default=512, ge=32, le=131_072)
     """Longest prompt with its answer, in tokens. What does not fit loses context, oldest first, then shots, the last
@@ -71,6 +76,7 @@ class InstructionsSettings(StageSettings):
         fields = super().key_fields()
         off = ["suffix"] * (self.suffix == "off") + ["label_words"] * (self.label_words == "own")
         off += ["shots", "shots_by", "seed"] * (self.shots == 0)
+        off += ["shots_pool"] * (self.shots == 0 or self.shots_pool == few_shot.POOL)
         return {name: value for name, value in fields.items() if name not in off}
 
     def described(self) -> bool:
@@ -101,13 +107,13 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
     if not utterances:
         return
     captions = {row.utterance_id: row for row in rows["captions"]} if settings.described() else {}
-    tokenizer = _load(weights.resolve(settings.model, context.cache, progress=context.progress))
+    tokenizer = load_tokenizer(weights.resolve(settings.model, context.cache, progress=context.progress))
     fitter = Fitter(
-        tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix, settings.label_words
+        *(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix, settings.label_words),
+        best_shot_last=settings.shots_by == "nearest",
     )
-    draw = Draw(rows["examples"] if settings.shots else (), settings.shots, settings.shots_by, settings.seed)
     done = 0
-    waiting = _asked(utterances, captions, draw, settings)
+    waiting = _asked(utterances, captions, _shots(rows, settings), settings)
     while some := list(islice(waiting, _TOGETHER)):
         with _tokenizing:
             found = fitter.fit_all(some)
@@ -120,19 +126,31 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
 def identity(settings: InstructionsSettings) -> Mapping[str, str]:
     """What else decides the prompts: their text in model/prompt.py, the tokenizer and its chat template, the draw."""
     drawn = {"examples": str(few_shot.VERSION)} if settings.shots else {}
+    if settings.shots and settings.shots_by == "nearest":
+        drawn["nearest"] = str(nearest.VERSION)
     return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model), **drawn}
 
 
+def _shots(rows: Rows, settings: InstructionsSettings) -> Iterator[tuple[Utterance, ...]]:
+    """The worked examples of each utterance."""
+    if not settings.shots:
+        return repeat((), len(rows["utterances"]))
+    return few_shot.examples(rows["utterances"], rows["examples"], settings.shots, settings.shots_by, settings.seed)
+
+
 def _asked(
-    utterances: Sequence[Utterance], captions: Mapping[str, Caption], draw: Draw, settings: InstructionsSettings
+    utterances: Sequence[Utterance],
+    captions: Mapping[str, Caption],
+    shots: Iterable[tuple[Utterance, ...]],
+    settings: InstructionsSettings,
 ) -> Iterator[Asked]:
     dialogues: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
+    for utterance, examples in zip(utterances, shots, strict=True):
         dialogue = dialogue_of(utterance.utterance_id)
         before = dialogues.setdefault(dialogue, [])
         caption = captions.get(utterance.utterance_id)
         shown = tuple(settings.window(before))  # a copy: the list grows before the prompt is made
-        yield Asked(utterance, shown, caption.text if caption else "", draw.examples(dialogue))
+        yield Asked(utterance, shown, caption.text if caption else "", examples)
         before.append(utterance)
 
 
@@ -159,7 +177,8 @@ def _caption_key(caption: Caption) -> str:
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model's folder. Raises WeightsError where it cannot be loaded."""
     from transformers import AutoTokenizer
 
     try:

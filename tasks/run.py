@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from functools import lru_cache
 from typing import Any
 
 from model.atomic import write_json
 from model.dialogue import SPLITS, Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from storage import ledger
+from storage.layout import Layout
 from storage.ledger import Record
 from storage.shards import Manifest, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
@@ -39,6 +39,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         self._tables = (*stage.reads, *more)
         self._shard = shard
         self._seed = getattr(run.settings[stage.name], "seed", 0)
+        self._enough = getattr(run.settings[stage.name], "shots_pool", few_shot.POOL)
         cut = run.shards() or []
         self._shards = [
             item["shard"] for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)
@@ -49,7 +50,12 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         if table not in self._tables:
             raise KeyError(table)
         if table not in self._loaded:
-            self._loaded[table] = [row for part in self._parts(table) for row in read_rows(self._run.layout, *part)]
+            parts = self._parts(table)
+            self._loaded[table] = (
+                list(_pool(self._run.layout, *parts))
+                if table == "examples"
+                else [row for part in parts for row in read_rows(self._run.layout, *part)]
+            )
         return self._loaded[table]
 
     def __iter__(self) -> Iterator[str]:
@@ -83,9 +89,8 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         cut = self._run.shards() or []
         corpus = _corpus_of(cut, self._shard)
         train = [item for item in cut if item["split"] == "train" and item.get("corpus") == corpus]
-        random.Random(self._seed).shuffle(train)
-        before = accumulate((item["rows"] for item in train), initial=0)
-        return [item["shard"] for item, rows in zip(train, before, strict=False) if rows < few_shot.POOL]
+        sizes = [item["rows"] for item in train]
+        return [train[place]["shard"] for place in few_shot.shards_of_pool(sizes, self._seed, self._enough)]
 
     def _rejects_of(self, stage: Stage) -> list[tuple[str, str, int]]:
         key = self._run.key(stage)
@@ -121,6 +126,12 @@ def reject_share(run: Run, stage: Stage) -> float:
     manifests = [item for item in found if item]
     inputs = sum(item.get("inputs", 0) for item in manifests)
     return sum(item.get("rejected_utterances", 0) for item in manifests) / inputs if inputs else 0.0
+
+
+@lru_cache(maxsize=2)
+def _pool(layout: Layout, *parts: tuple[str, str, int]) -> tuple[Utterance, ...]:
+    """Rows that every shard of a stage is handed: read once in a process."""
+    return tuple(row for part in parts for row in read_rows(layout, *part))
 
 
 def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
@@ -162,7 +173,7 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
     rejects: list[Rejected] = []
     for row in results:
         (rejects if isinstance(row, Rejected) else utterances).append(row)
-    groups = _cut(utterances, size)
+    groups = cut(utterances, size)
     if not groups:
         first = f", the first {rejects[0].utterance_id}: {rejects[0].detail}" if rejects else ""
         raise CorpusError(f"the corpus has no usable line; {len(rejects)} were rejected{first}")
@@ -192,7 +203,7 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
     return manifest
 
 
-def _cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
+def cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
     """Shards of at most ``size`` utterances where dialogues allow it; order of splits and dialogues is kept."""
     homes: dict[tuple[str, str], dict[str, list[Utterance]]] = {}
     for row in utterances:

@@ -84,7 +84,8 @@ def test_importing_a_module_is_light(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["flows.cli", "flows.settings", "tasks.check", "tasks.stages", "tasks.drive", "storage.warehouse"]
+    "module",
+    ["flows.cli", "flows.guard", "flows.settings", "tasks.check", "tasks.stages", "tasks.drive", "storage.warehouse"],
 )
 def test_the_command_line_loads_neither_prefect_nor_torch(module: str, tmp_path: Path) -> None:
     script = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"

@@ -70,9 +70,13 @@ def test_an_empty_csv_is_refused(tmp_path: Path) -> None:
         (corpus / f"{split}_sent_emo.csv").write_text("")
     config = tmp_path / "meld.toml"
     config.write_text(f'name = "meld"\n[ingest]\ncorpus = "meld"\nfolder = {str(corpus)!r}\n')
-    said = fails(tmp_path / "home", "run", str(config), "--direct", code=1)
+    said = fails(tmp_path / "home", "run", str(config), "--direct", code=3)
     assert "sent_emo.csv" in said
+    assert f"dialoguellm check {config}" in said
     assert "Traceback" not in said
+    assert not (tmp_path / "home" / "workspace").exists()
+    said = fails(tmp_path / "home", "run", str(config), "--direct", "--no-check", code=1)
+    assert "sent_emo.csv" in said
 
 
 def test_a_second_run_names_the_holder(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pipeline_runs import dialoguellm, tables, write_config
+from pipeline_runs import dialoguellm, environment, tables, write_config
 
 
 @dataclass(frozen=True)
@@ -119,3 +121,22 @@ def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
     before = [sql(finished, query) for query in queries]
     dialoguellm(finished.home, "warehouse", "rebuild", "-w", str(finished.workspace))
     assert [sql(finished, query) for query in queries] == before
+
+
+def test_the_flow_stops_before_anything_is_written(finished: Finished, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('name = "bad"\n[ingest]\ncorpus = "meld"\nfolder = "."\n')
+    program = f"from flows.pipeline import pipeline; pipeline({str(bad)!r}, {str(tmp_path / 'workspace')!r})"
+    quiet = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment(finished.home), **quiet},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert found.returncode != 0
+    assert "RunFailed: bad: 1 error of the input" in found.stderr
+    assert "train_sent_emo.csv" in found.stderr
+    assert sorted(tmp_path.iterdir()) == [bad]

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Literal
 
 from model.dialogue import Rejected, Utterance
@@ -23,8 +22,13 @@ REASON = "leak"
 VERSION = 1
 """To be raised with every change of what is a leak: it is part of ingest's key where leaks are dropped."""
 
-Pair = tuple[str, str]
-"""Normalised text of a line and of the line before it."""
+LONG_WORDS = 8
+"""A line of so many words is told by itself: where two transcripts cut a scene differently, the line before differs."""
+
+SAME = f"after the same line or in {LONG_WORDS} words or more"
+
+Said = tuple[str, ...]
+"""Normalised text of a line and of the line before it, or of a long line alone."""
 
 
 def normalise(text: str) -> str:
@@ -42,15 +46,19 @@ def dialogues(utterances: Iterable[Utterance]) -> dict[tuple[str, str, str], lis
 
 
 def leaks(train: Sequence[Utterance], test: Sequence[Utterance]) -> Mapping[str, tuple[str, ...]]:
-    """Training utterance id to the test utterances that say the same after the same line.
+    """Training utterance id to the test utterances that say the same.
 
-    A line with its line before it counts, since "What?" alone stands in every script; so a dialogue's first line
-    never does. Labels are not looked at. Leave the keys out of training before scoring on ``test``.
+    A line counts with the line before it, since "What?" alone stands in every script, and by itself from LONG_WORDS
+    words on. Labels are not looked at. Leave the keys out of training before scoring on ``test``.
     """
-    said: dict[Pair, list[str]] = {}
-    for pair, row in _pairs(test):
-        said.setdefault(pair, []).append(row.utterance_id)
-    return {row.utterance_id: tuple(said[pair]) for pair, row in _pairs(train) if pair in said}
+    places: dict[Said, list[str]] = {}
+    for said, row in _said(test):
+        places.setdefault(said, []).append(row.utterance_id)
+    found: dict[str, list[str]] = {}
+    for said, row in _said(train):
+        if said in places:
+            found.setdefault(row.utterance_id, []).extend(places[said])
+    return {line: tuple(dict.fromkeys(lines)) for line, lines in found.items()}
 
 
 def settle(rows: Sequence[Utterance | Rejected], rule: Rule) -> list[Utterance | Rejected]:
@@ -65,7 +73,7 @@ def settle(rows: Sequence[Utterance | Rejected], rule: Rule) -> list[Utterance |
     found = leaks([row for row in lines if row.split != "test"], [row for row in lines if row.split == "test"])
     if found and rule == "refuse":
         raise CorpusError(
-            f"{len(found)} lines of train and dev stand in a test split, after the same line ({', '.join([*found][:3])}"
+            f"{len(found)} lines of train and dev stand in a test split, {SAME} ({', '.join([*found][:3])}"
             f'{", …" if len(found) > 3 else ""}): set ingest.leaks = "drop" to leave them out, "keep" to keep them'
         )
     turns: dict[str, int] = {}
@@ -84,13 +92,17 @@ def settle(rows: Sequence[Utterance | Rejected], rule: Rule) -> list[Utterance |
 
 def _rejected(utterance_id: str, places: Sequence[str]) -> Rejected:
     named = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
-    detail = f'it stands in {named}, after the same line; left out of training (ingest.leaks = "keep" keeps it)'
+    detail = f'it stands in {named}, {SAME}; left out of training (ingest.leaks = "keep" keeps it)'
     return Rejected(utterance_id, "ingest", REASON, detail)
 
 
-def _pairs(utterances: Iterable[Utterance]) -> Iterator[tuple[Pair, Utterance]]:
+def _said(utterances: Iterable[Utterance]) -> Iterator[tuple[Said, Utterance]]:
     for rows in dialogues(utterances).values():
-        for before, row in pairwise(rows):
-            pair = normalise(row.text), normalise(before.text)
-            if all(pair):
-                yield pair, row
+        before = ""
+        for row in rows:
+            words = normalise(row.text)
+            if words and before:
+                yield (words, before), row
+            if words.count(" ") + 1 >= LONG_WORDS:
+                yield (words,), row
+            before = words

@@ -132,6 +132,19 @@ def _streams(kit: Kit, path: Path) -> None:
     path.write_bytes(data[:at] + box(b"moov", moov.replace(track, track * 900)))
 
 
+@bombs("picture_is_vast.mp4", "undecodable", "a fragment whose first picture has a gigabyte, it says")
+@bombs("fragment_of_many.mp4", "too_long", "20 million samples by a fragment's head of 20 bytes")
+def _fragments(kit: Kit, path: Path) -> None:
+    def changed(payload: bytes) -> bytes:
+        if "vast" in path.name:
+            return payload[:16] + struct.pack(">I", 2**30) + payload[20:]
+        return struct.pack(">II", 1, 20_000_000) + payload[8:12]  # no facts of single samples: all are alike
+
+    whole = kit.remuxed(f"whole_{path.name}", "-movflags", "frag_keyframe+empty_moov").read_bytes()
+    first = whole.index(b"mdat") - 4  # what follows the first fragment stays as it is
+    path.write_bytes(edited(whole[:first], {b"trun": changed}) + whole[first:])
+
+
 @bombs("boxes_in_boxes.mp4", "undecodable", "20,000 boxes in one another")
 def _boxes_in_boxes(_: Kit, path: Path) -> None:
     count = 20_000

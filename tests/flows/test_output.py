@@ -93,6 +93,23 @@ def test_no_rows_are_a_header(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(emitted(capsys, [], Format.json)) == []
 
 
+def test_the_first_column_is_coloured_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [["error", "error"], ["\x1b[31mred", 1]]
+    colours = {"error": "red"}
+    assert "\x1b" not in emitted(capsys, rows, Format.table, colours=colours)
+    plain = [emitted(capsys, rows, form) for form in (Format.csv, Format.json)]
+    assert [emitted(capsys, rows, form, colours=colours) for form in (Format.csv, Format.json)] == plain
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    out = emitted(capsys, rows, Format.table, colours=colours)
+    assert out.count("\x1b[31merror") == 1
+    assert "�[31mred" in out
+
+
 # ---- CSV and JSON
 
 

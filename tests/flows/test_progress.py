@@ -9,7 +9,7 @@ from fake_stages import STAGES
 from rich.console import Console
 from rich.progress import Progress
 
-from flows.progress import StageProgress, showing
+from flows.progress import StageProgress, counting, showing
 
 
 def bars(shards: list[int]) -> tuple[Progress, StageProgress]:
@@ -46,3 +46,9 @@ def test_without_a_terminal_there_is_one_line(capsys: pytest.CaptureFixture[str]
     assert said.out == ""
     assert said.err.startswith("captions: 2 shards in ")
     assert said.err.count("\n") == 1
+
+
+def test_counting_says_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting() as progress:
+        progress(1, 2, "clips with [/]")
+    assert capsys.readouterr() == ("", "")

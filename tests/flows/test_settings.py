@@ -10,7 +10,7 @@ import fake_stages
 import pytest
 
 from flows import settings
-from flows.settings import _apply, prepare, shipped, validate
+from flows.settings import _apply, found_at, prepare, read, shipped, validate
 from model.errors import CorpusError, SettingsError, WorkspaceError
 
 CONFIG = """
@@ -75,6 +75,15 @@ def test_planning_makes_no_workspace(config: Path, tmp_path: Path) -> None:
     (tmp_path / "workspace" / "workspace.json").write_text("{")
     with pytest.raises(WorkspaceError, match="is damaged"):
         prepare(str(config), create=False)
+
+
+def test_a_run_is_found_where_its_sources_are_there(config: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    layout, run = found_at(*read(str(config)), None)
+    assert run
+    assert (layout.root, run.run_id) == (tmp_path / "workspace", prepare(str(config), create=False).run_id)
+    assert found_at(*read(str(config), ["ingest.model=missing"]), tmp_path / "other")[1] is None
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_same_configuration_is_the_same_run(config: Path) -> None:

@@ -30,6 +30,13 @@ def test_a_good_folder_passes(folder: Path) -> None:
     weight_files.check(folder)
 
 
+def test_shapes_are_read_from_the_headers(folder: Path) -> None:
+    from safetensors.numpy import load_file
+
+    found = {name: value.shape for name, value in load_file(folder / "model.safetensors").items()}
+    assert weight_files.shapes(folder) == found
+
+
 def test_what_must_be_there(folder: Path, tmp_path: Path) -> None:
     refused(tmp_path, "config.json is missing")
     (folder / "tokenizer.json").unlink()

@@ -38,6 +38,12 @@ def test_the_default_is_identified_by_its_pin_alone() -> None:
     assert weights.DEFAULT in weights.REGISTRY
 
 
+def test_the_room_that_a_fetch_takes_is_known_for_registered_models_alone(tiny_model: Path) -> None:
+    pinned = weights.REGISTRY[weights.DEFAULT]
+    assert weights.room(weights.DEFAULT) == weights.room(pinned.name) == pinned.room > 5 * pinned.size
+    assert weights.room(str(tiny_model)) == weights.room("org/model") == 0
+
+
 def test_a_folder_is_checked_and_used_in_place(tiny_model: Path, tmp_path: Path) -> None:
     assert weights.resolve(str(tiny_model), tmp_path) == tiny_model
     shutil.copytree(tiny_model, tmp_path / "copy")

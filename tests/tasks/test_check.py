@@ -12,11 +12,19 @@ from typing import Any
 import pytest
 from video_clips import black, moving, three_shots, write_clip
 
-from tasks.check import LEVELS, check
+from flows.direct import execute
+from storage.layout import open_workspace
+from tasks import ingest
+from tasks.captions import CaptionsSettings
+from tasks.check import LEVELS, check, room
 from tasks.check_text import Finding
 from tasks.corpora import emorynlp_json
+from tasks.corpora.leaks import SAME
+from tasks.drive import Selection, drive
 from tasks.ingest_settings import IngestSettings
-from tasks.stage import StageSettings
+from tasks.keyframes import KeyframesSettings
+from tasks.plan import resolve
+from tasks.stage import Context, StageSettings
 from tasks.stages import STAGES
 
 HEADER = "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
@@ -132,12 +140,67 @@ def test_melds_known_faults_are_told_and_do_not_leak_in(tmp_path: Path) -> None:
         f"{folder}/dia{name}.mp4"
         for folder in ("train_splits", "dev_splits_complete")
         for name in ("0_utt0", "0_utt3", "61_utt0")
-    }
+    } | {"keyframes"}
 
 
 def test_the_demo_is_not_drawn(tmp_path: Path) -> None:
-    assert [item.check for item in check(settings(), tmp_path / "new" / "cache")] == ["weights", "demo"]
+    assert [item.check for item in check(settings(), tmp_path / "new" / "cache")] == ["weights", "demo", "disk"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_is_drawn_is_looked_at_as_any_corpus(tmp_path: Path, tiny_model: Path) -> None:
+    corpus = {"dialogues": {"train": 1, "dev": 1, "test": 1}}
+    values = settings(ingest=corpus, instructions={"model": str(tiny_model)}, keyframes={"workers": 1})
+    list(ingest.run({}, values["ingest"], Context(cache=tmp_path, folder=tmp_path)))  # type: ignore[arg-type]
+    before = sorted(tmp_path.rglob("*"))
+    found = check(values, tmp_path)
+    assert {item.check for item in found} == {"weights", "balance", "absent_label", "disk", "prompts"}
+    clip = min(tmp_path.glob("demo-*/train/*.mp4"))
+    clip.unlink()
+    assert [item.check for item in check(values, tmp_path, stages={"ingest"}) if item.level == "error"] == []
+    errors = [item.check for item in check(values, tmp_path) if item.level == "error"]
+    assert errors == ["missing_video", "too_many_rejects"]
+    assert [path for path in before if path != clip] == sorted(tmp_path.rglob("*"))
+
+
+def test_prompts_are_counted_unless_it_must_be_quick(tmp_path: Path, tiny_model: Path) -> None:
+    model = {"model": str(tiny_model)}
+    values = settings(ingest={"corpus": "meld", "folder": write_meld(tmp_path)}, instructions=model)
+    kinds = [[item.check for item in check(values, tmp_path, quick=quick)] for quick in (False, True)]
+    assert [one.count("prompts") for one in kinds] == [3, 0]
+
+
+def test_the_demo_s_captioner_is_refused_before_any_video_is_opened(tmp_path: Path) -> None:
+    corpus = {"corpus": "meld", "folder": write_meld(tmp_path), "videos": tmp_path}
+    named = settings(ingest=corpus, captions={"model": "demo"})
+    (found,) = [item for item in check(named, tmp_path) if item.level == "error"]
+    assert (found.check, found.id) == ("captioner", "captions")
+    assert "knows only the drawn world" in found.detail
+    forced = settings(ingest=corpus, captions={"model": "demo", "force": True})
+    assert [item for item in check(forced, tmp_path) if item.level == "error"] == []
+
+
+def test_a_finished_run_needs_no_more_disk_and_tells_of_its_captions(tmp_path: Path, tiny_model: Path) -> None:
+    corpus = {"dialogues": {"train": 1, "dev": 1, "test": 1}}
+    model = {"model": str(tiny_model)}
+    values = settings(ingest=corpus, **dict.fromkeys(("instructions", "finetune", "evaluate"), model))
+    values["keyframes"] = KeyframesSettings(workers=1)
+    values["captions"] = CaptionsSettings()
+    run = resolve("small", open_workspace(tmp_path, create=True), values, "small.toml")
+
+    def told(what: str) -> list[str]:
+        found = check(values, run.layout.cache, run=run)
+        return [item.detail for item in found if item.check == what]
+
+    assert "clips " in told("disk")[0]
+    assert told("captions") == []
+    drive(run, Selection(("ingest", "keyframes", "captions")), execute, engine="direct")
+    assert "clips " not in told("disk")[0]
+    assert "keyframes" not in told("disk")[0]
+    assert len(told("captions")) == 2
+    (disk,) = room(run, {"instructions"})
+    assert disk.detail.startswith("about ")
+    assert room(run, {"ingest", "keyframes", "captions"}) == []
 
 
 @pytest.mark.skipif(not (REAL / "meld").is_dir(), reason="the real corpora are not here: set DIALOGUELLM_TEST_DATA")
@@ -153,8 +216,11 @@ def test_the_real_corpora() -> None:
         "balance": 3,
         "repeated_line": 122,
         "weights": 1,
+        "disk": 1,
+        "prompts": 1,
     }
-    assert counted("emorynlp") == {"as_published": 3, "balance": 3, "repeated_line": 86, "weights": 1}
+    own = {"as_published": 3, "balance": 3, "repeated_line": 86}
+    assert counted("emorynlp") == {**own, "weights": 1, "disk": 1, "prompts": 1}
 
 
 def test_emorynlps_json_files_have_counts_of_their_own(tmp_path: Path) -> None:
@@ -203,8 +269,8 @@ def test_leaks_within_a_joint_corpus_are_told_by_pair(tmp_path: Path) -> None:
         found = [item for item in check(values, tmp_path / "cache") if item.check == "leak"]
         return [(item.level, item.id, item.detail) for item in found]
 
-    first = "1 of 2 lines say what 1 of 3 lines of table-emorynlp/test say, after the same line; left out"
-    second = "1 of 2 lines say what 1 of 2 lines of meld/test say, after the same line; left out"
+    first = f"1 of 2 lines say what 1 of 3 lines of table-emorynlp/test say, {SAME}; left out"
+    second = f"1 of 2 lines say what 1 of 2 lines of meld/test say, {SAME}; left out"
     assert told("drop") == [
         ("info", "meld/train", first),
         ("info", "meld/train/0/2", "stands in table-emorynlp/test/a/1"),

@@ -37,6 +37,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(root / "train" / "long.mp4", moving(black(64, 64), 70), rate=1)
     write_clip(root / "train" / "wide.mp4", moving(black(64, 64), 30), rate=1)
     write_clip(root / "train" / "short.mp4", moving(scene(1, 64, 64), 6))
+    write_clip(root / "train" / "picture.mp4", moving(scene(1, 64, 64), 1))
     return root
 
 
@@ -64,7 +65,8 @@ def test_every_bad_file_is_an_error_of_its_own_kind(clips: Path) -> None:
         ("train/wide.mp4", 2.0, [("warning", "over_long")]),
         ("train/wide.mp4", None, []),
         ("train/good.mp4", 0.5, [("info", "length_differs")]),
-        ("train/good.mp4", 20.0, [("info", "length_differs")]),
+        ("train/good.mp4", 20.0, [("warning", "too_short")]),
+        ("train/picture.mp4", None, [("warning", "too_short")]),
         ("train/short.mp4", 0.006, []),
     ],
 )
@@ -74,17 +76,18 @@ def test_lengths(clips: Path, video: str, spoken: float | None, expected: list[t
 
 def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
     assert look(clips, "train/wide.mp4", "train/wide.mp4", spoken=2.0) == []
-    rows = [replace(line(at, "train/long.mp4"), start_s=at * 30.0, end_s=at * 30.0 + 2.0) for at in range(2)]
-    assert list(check_videos.all_of(rows, clips, ONE, {}, whole=False)) == []
+    assert look(clips, "train/wide.mp4", "train/wide.mp4") == []
+    part = replace(line(0, "train/long.mp4"), start_s=3.0, end_s=5.0)
+    assert list(check_videos.all_of([part], clips, ONE, {}, whole=False)) == []
 
 
 def test_check_foretells_what_keyframes_rejects_as_mis_cut(clips: Path) -> None:
-    (found,) = look(clips, "train/long.mp4", "train/long.mp4")
-    assert (found.level, found.check, found.id) == ("error", "mis_cut", "train/long.mp4")
-    assert "keyframes.max_line_seconds" in found.detail
+    found = look(clips, "train/long.mp4", "train/long.mp4")
+    assert [(item.level, item.check) for item in found] == [("error", "mis_cut")] * 2
+    assert "keyframes.max_line_seconds" in found[0].detail
     rows = [replace(line(0, "train/long.mp4"), start_s=1.0, end_s=2.0), replace(line(1, "train/long.mp4"), start_s=5.0)]
-    (found,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
-    assert (found.level, found.check, found.id) == ("error", "mis_cut", rows[1].utterance_id)
+    (one,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (one.level, one.check, one.id) == ("error", "mis_cut", rows[1].utterance_id)
     longer = ONE.model_copy(update={"max_line_seconds": 80.0})
     assert list(check_videos.all_of([line(0, "train/long.mp4")], clips, longer, {}, whole=False)) == []
 
@@ -94,9 +97,13 @@ def test_a_long_file_is_no_fault_where_lines_are_stretches_of_it(clips: Path) ->
     assert list(check_videos.all_of(rows[:1], clips, ONE, {}, whole=False)) == []
     (found,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
     assert (found.level, found.check, found.id) == ("error", "outside_video", rows[2].utterance_id)
+    (many,) = check_videos.too_many(rows, [found], 0.3)
+    assert many.detail.startswith("1 of 3 lines have no usable video")
     assert found.detail == "it starts at 70 s, and train/long.mp4 ends at 70.0 s: is that its video?"
     gone = [replace(row, video="train/gone.mp4") for row in rows]
-    assert [item.check for item in check_videos.all_of(gone, clips, ONE, {}, whole=False)] == ["missing_video"]
+    (lost,) = check_videos.all_of(gone, clips, ONE, {}, whole=False)
+    (many,) = check_videos.too_many(gone, [lost], 0.9)
+    assert (lost.check, many.detail[:7]) == ("missing_video", "3 of 3 ")
 
 
 def test_a_line_without_times_is_told_where_the_others_have_them(clips: Path) -> None:
@@ -111,20 +118,33 @@ def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
             "info",
             "extra_files",
             "train",
-            "5 files that no line names: long.mp4, short.mp4, sound.mp4, text.mp4, wide.mp4",
+            "6 files that no line names: long.mp4, picture.mp4, short.mp4, sound.mp4, text.mp4, …",
         )
     ]
     assert look(clips, "train/good.mp4") == []
     for name in ("good.srt", "good.VTT"):
         (clips / "train" / name).write_text("beside the videos")
     assert len(look(clips, "train/good.mp4", whole=True)) == 1
-    assert "5 files" in look(clips, "train/good.mp4", whole=True)[0].detail
+    assert "6 files" in look(clips, "train/good.mp4", whole=True)[0].detail
 
 
 def test_bad_times_are_an_error(clips: Path) -> None:
     row = replace(line(0, "train/good.mp4"), start_s=3.0, end_s=1.0)
     (found,) = check_videos.all_of([row], clips, ONE, {}, whole=False)
     assert (found.level, found.check, found.id) == ("error", "bad_times", row.utterance_id)
+
+
+def test_lines_that_are_lost_count_against_the_limit(clips: Path) -> None:
+    rows = [line(number, "train/good.mp4" if number else "train/gone.mp4") for number in range(4)]
+    found = list(check_videos.all_of(rows, clips, ONE, {}, whole=False))
+    assert [item.check for item in found] == ["missing_video"]
+    assert list(check_videos.too_many(rows, found, 0.25)) == list(check_videos.too_many([], [], 0.0)) == []
+    assert list(check_videos.too_many(rows[:3], found, 0.25)) == [
+        Finding(
+            *("error", "too_many_rejects", "keyframes"),
+            "1 of 3 lines have no usable video, over keyframes.max_rejects = 0.25: a run stops",
+        )
+    ]
 
 
 def test_progress_counts_files(clips: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from model.dialogue import Utterance
 from model.emotions import labels
-from tasks.few_shot import By, Draw, dialogue_of
+from tasks.few_shot import By, Draw, dialogue_of, examples, shards_of_pool
 
 LABELS = labels("meld")
 
@@ -70,3 +70,21 @@ def test_a_corpus_too_small_gives_what_it_has(by: By) -> None:
     assert Draw([], 5, by, 0).examples("x") == ()
     assert len(Draw(POOL[:5], 10, by, 0).examples("meld/train/1")) == 5
     assert Draw(POOL[:5], 10, by, 0).examples("meld/train/0") == ()
+
+
+@pytest.mark.parametrize("by", ["seed", "class", "nearest"])
+def test_examples_are_of_the_line_s_own_corpus(by: By) -> None:
+    other = [replace(row, utterance_id=f"table-{row.utterance_id}", corpus="table-meld") for row in POOL]
+    asked = [line(90, 0, "joy", "test"), replace(other[0], utterance_id="table-meld/test/0/0", split="test")]
+    found = list(examples([*asked, *asked], [*POOL, *other], 5, by, 0))
+    assert [{row.corpus for row in shown} for shown in found] == [{"meld"}, {"table-meld"}] * 2
+    assert found[0] == next(examples(asked, POOL, 5, by, 0))
+    assert list(examples(asked, [], 5, by, 0)) == [(), ()]
+
+
+def test_the_pool_is_whole_shards_until_there_are_enough() -> None:
+    assert shards_of_pool([5, 5, 5], 0, 5) == shards_of_pool([5, 5, 5], 0, 1)
+    drawn = [tuple(shards_of_pool([5] * 6, seed, 11)) for seed in range(9)]
+    assert {len(one) for one in drawn} == {3}
+    assert len({*drawn}) > 1
+    assert sorted(shards_of_pool([5] * 6, 0, 10**6)) == [*range(6)]

@@ -126,15 +126,18 @@ def test_the_key_follows_the_tokenizer_not_its_folder(tiny_model: Path) -> None:
     settings = InstructionsSettings(model=str(tiny_model))
     assert "model" not in settings.key_fields()
     assert {*instructions.identity(settings)} == {"prompt", "tokenizer"}
-    assert "examples" in instructions.identity(settings.model_copy(update={"shots": 1}))
+    assert {*instructions.identity(settings.model_copy(update={"shots": 1}))} == {"prompt", "tokenizer", "examples"}
+    assert "nearest" in instructions.identity(settings.model_copy(update={"shots": 1, "shots_by": "nearest"}))
     assert instructions.identity(settings)["tokenizer"] == weights.identity(str(tiny_model))
 
 
 def test_what_is_off_is_not_in_the_key() -> None:
     off = InstructionsSettings().key_fields()
     assert off == {"preset": "sound", "context": 2, "speaker": "name", "description": True, "max_tokens": 512}
-    assert InstructionsSettings(seed=3, shots_by="class").key_fields() == off
+    assert InstructionsSettings(seed=3, shots_by="nearest", shots_pool=9).key_fields() == off
+    assert "shots_pool" not in InstructionsSettings(shots=2).key_fields()
     on = [{"shots": 1}, {"shots": 2}, {"shots": 2, "seed": 1}, {"shots": 2, "shots_by": "class"}]
+    on += [{"shots": 2, "shots_by": "nearest"}, {"shots": 2, "shots_pool": 9}]
     keys = [
         InstructionsSettings(**chosen).key_fields()
         for chosen in [*on, {"suffix": "both"}, {"label_words": "unified"}, {"context": "all"}]
@@ -181,6 +184,15 @@ def test_examples_go_after_the_context_and_are_on_record(write: Any) -> None:
     cut = write(ROWS[:3], shots=10, max_tokens=whole.n_prompt_tokens - 40)[2]
     assert cut.cuts[0] == "context:2"
     assert cut.cuts[1].startswith("shots:")
+
+
+def test_the_nearest_example_stands_last_and_is_cut_last(write: Any) -> None:
+    asked = [line(0, 0, "example 7-1 what?", split="test")]
+    whole = write(asked, shots=5, shots_by="nearest", max_tokens=1000)[0]
+    assert whole.messages[0][1].endswith("\nRoss: example 7-1 => joy")
+    cut = write(asked, shots=5, shots_by="nearest", max_tokens=whole.n_prompt_tokens - 20)[0]
+    assert cut.cuts[0].startswith("shots:")
+    assert cut.messages[0][1].endswith("\nRoss: example 7-1 => joy")
 
 
 def test_unified_words_are_asked_for_answered_and_scored(write: Any) -> None:

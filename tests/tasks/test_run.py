@@ -198,6 +198,28 @@ def test_a_stage_that_asks_gets_the_same_train_utterances_for_every_shard(
         ShardRows(run, CAPTIONS, 0)["examples"]
 
 
+class AllOfThem(fake_stages.Captions):
+    shots_pool: int = 10_000
+
+
+def test_a_stage_says_how_many_train_utterances_it_wants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.few_shot.POOL", 1)
+    asking = replace(CAPTIONS, examples=True)
+    few = ShardRows(ingested(tmp_path), asking, 3)["examples"]
+    fake_stages.install(monkeypatch, (INGEST, replace(asking, settings=AllOfThem), *STAGES[2:]))
+    run = ingested(tmp_path)
+    assert (len(few), len(ShardRows(run, asking, 3)["examples"])) == (6, 12)
+
+
+def test_the_examples_are_read_once_in_a_process(tmp_path: Path) -> None:
+    asking = replace(CAPTIONS, examples=True)
+    run = ingested(tmp_path)
+    first = ShardRows(run, asking, 0)["examples"]
+    for path in run.layout.folder("utterances", run.keys["ingest"] or "").glob("part-*.parquet"):
+        path.unlink()
+    assert first == ShardRows(run, asking, 3)["examples"] != []
+
+
 # ---- what a shard leaves behind
 
 

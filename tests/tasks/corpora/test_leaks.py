@@ -45,10 +45,19 @@ def test_a_line_leaks_only_with_the_line_before_it() -> None:
     assert leaks(train, test) == {"a/train/0/1": ("b/test/7/1",)}
 
 
-def test_lines_without_words_and_first_lines_never_leak() -> None:
+def test_lines_without_words_and_short_first_lines_never_leak() -> None:
     train = lines("a", "train", "0", "Hello there.", "...") + lines("a", "train", "1", "...", "Hello there.")
     test = lines("b", "test", "0", "Hello there.", "?!") + lines("b", "test", "1", "?!", "Hello there.")
     assert leaks(train, test) == {}
+
+
+def test_a_long_line_leaks_by_itself() -> None:
+    long, short = "I thought that you would never come back here.", "I thought that you would never come."
+    train = lines("a", "train", "0", long, "Well.") + lines("a", "train", "1", short)
+    test = lines("b", "test", "0", "Oh.", long.upper()) + lines("b", "test", "1", "Oh.", short)
+    assert leaks(train, test) == {"a/train/0/0": ("b/test/0/1",)}
+    twice = lines("a", "train", "0", "Oh.", long)
+    assert leaks(twice, test) == {"a/train/0/1": ("b/test/0/1",)}
 
 
 def test_every_place_in_the_test_split_is_named_and_order_is_by_turn() -> None:
@@ -71,7 +80,10 @@ def test_leaks_of_train_and_dev_are_dropped_and_turns_have_no_gap() -> None:
     assert [(row.utterance_id, row.reason) for row in rejected] == [
         *(("a/train/0/1", "leak"), ("a/train/1/0", "empty_text"), ("a/dev/0/1", "leak")),
     ]
-    assert "stands in b/test/0/1, b/test/1/1, b/test/2/1 and 3 more, after the same line" in rejected[0].detail
+    assert (
+        "stands in b/test/0/1, b/test/1/1, b/test/2/1 and 3 more, after the same line or in 8 words or more"
+        in rejected[0].detail
+    )
     assert settle([*train, *test], "keep") == [*train, *test]
 
 
@@ -95,11 +107,11 @@ def test_the_real_corpora_are_one_series() -> None:
         leaked = leaks(train, [row for row in rows[other] if row.split == "test"])
         return len(leaked), len({place for places in leaked.values() for place in places})
 
-    assert found("emorynlp", "meld") == (342, 292)
-    assert found("meld", "emorynlp") == (152, 118)
+    assert found("emorynlp", "meld") == (392, 341)
+    assert found("meld", "emorynlp") == (166, 132)
 
     rows_of_both = [row for name in rows for row in rows[name]]
     dropped = Counter(
         row.utterance_id.rsplit("/", 2)[0] for row in settle(rows_of_both, "drop") if isinstance(row, Rejected)
     )
-    assert dropped == {"meld/train": 172, "meld/dev": 21, "emorynlp/train": 356, "emorynlp/dev": 97}
+    assert dropped == {"meld/train": 188, "meld/dev": 24, "emorynlp/train": 406, "emorynlp/dev": 107}

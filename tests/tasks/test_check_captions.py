@@ -1,0 +1,70 @@
+"""What captions give away, from a workspace that holds some; never from the test split's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_stages
+import pytest
+from fake_stages import go, make
+
+from model.dialogue import Caption
+from storage.shards import write_shard
+from tasks import check_captions
+from tasks.check_text import Finding
+from tasks.drive import Selection
+from tasks.plan import Run
+
+
+@pytest.fixture(autouse=True)
+def _stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_stages.install(monkeypatch)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Two train shards, one of dev, one of test; every first line is anger, the others joy."""
+    made = make(tmp_path)
+    go(made, Selection(("ingest", "captions")))
+    return made
+
+
+def say(run: Run, shard: int, *words: tuple[str, ...]) -> None:
+    """Captions of a shard's first lines, one of these words each."""
+    split = ("train", "train", "dev", "test")[shard]
+    first = 2 * shard if split == "train" else 0
+    rows = [
+        Caption(f"fake/{split}/{first + n // 3}/{n % 3}", "x", "vlm", "1", "plain", 1, 2, named, 0.0)
+        for n, named in enumerate(words)
+    ]
+    write_shard(run.layout, "captions", run.keys["captions"] or "", shard, rows, {})
+
+
+def test_shares_by_split_of_train_and_dev_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(check_captions.parse.__globals__["UNIFIED"], "fake", {"joy": "happiness", "anger": "anger"})
+    say(run, 0, ("happy",), ("happy", "calm"), ("angry",))
+    say(run, 1, (), ("cheerful",))
+    say(run, 2, ())
+    say(run, 3, ("joy",))
+    for path in run.layout.folder("captions", run.keys["captions"] or "").glob("part-00003.*"):
+        path.unlink()
+    assert list(check_captions.all_of(run)) == [
+        Finding("info", "captions", "fake/train", "5 captions: 80.0% name an emotion, 20.0% the line's own"),
+        Finding("info", "captions", "fake/dev", "1 captions: 0.0% name an emotion, 0.0% the line's own"),
+    ]
+
+
+def test_without_captions_there_is_nothing_to_say(tmp_path: Path) -> None:
+    assert list(check_captions.all_of(make(tmp_path))) == []
+    run = make(tmp_path, captions={"enabled": False})
+    go(run, Selection(("ingest",)))
+    assert list(check_captions.all_of(run)) == []
+
+
+def test_a_damaged_shard_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(check_captions.parse.__globals__["UNIFIED"], "fake", {"joy": "happiness", "anger": "anger"})
+    part = run.layout.part("utterances", run.keys["ingest"] or "", 0)
+    part.write_bytes(part.read_bytes()[::-1])
+    first, *rest = check_captions.all_of(run)
+    assert (first.level, first.check, first.id) == ("warning", "captions", "part-00000")
+    assert [item.detail.split()[0] for item in rest] == ["6", "3"]
