@@ -74,8 +74,8 @@ def emit(
         sys.stdout.write("\n")
     elif form is Format.csv:
         writer = csv.writer(sys.stdout)
-        lines = [columns, *rows]
-        writer.writerows(map(_harmless, lines) if sys.stdout.isatty() else lines)
+        show = printable if sys.stdout.isatty() else _encodable
+        writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in [columns, *rows])
     else:
         _table(columns, rows, title, colours or {})
 
@@ -96,8 +96,9 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
-def _harmless(row: Sequence[Any]) -> list[Any]:
-    return [printable(cell) if isinstance(cell, str) else cell for cell in row]
+def _encodable(text: str) -> str:
+    """The text, with "?" for what UTF-8 cannot hold: bytes of a file name in another encoding."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _json(value: Any) -> Any:

@@ -17,9 +17,9 @@ from tasks.corpora.subtitles_layout import SUFFIXES
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Progress, no_progress
 from tasks.video.outcome import Length, Stretch
+from tasks.video.reasons import refuse
 from tasks.video.stretches import by_file, fault
 
-LONG_S = 60.0
 LONG_TIMES, SHORT_S = 10.0, 5.0
 """More than ten times its line, and not one of the few frames that a line of a hundredth of a second gets."""
 
@@ -53,8 +53,10 @@ def all_of(
     found = _lengths(list(files), root, settings, progress)
     for name, length in found.items():
         (first, stretch), *more = files[name].items()
-        parts = more or stretch[1] is not None
-        yield from _of_stretches(name, length, files[name]) if parts else _of_file(name, length, spoken.get(first))
+        if more or stretch[1] is not None:
+            yield from _of_stretches(name, length, files[name], settings.max_line_seconds)
+        else:
+            yield from _of_file(name, length, spoken.get(first), settings.max_line_seconds)
     if whole:
         yield from _nobodys(root, files)
 
@@ -81,18 +83,26 @@ def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, prog
     return found
 
 
-def _of_stretches(name: str, length: Length, stretches: Mapping[str, Stretch]) -> Iterator[Finding]:
-    """A file of many lines: how long it is says nothing, but lines may lie behind its end."""
+def _of_stretches(name: str, length: Length, stretches: Mapping[str, Stretch], longest_s: float) -> Iterator[Finding]:
+    """A file of many lines: how long it is says nothing, but lines may lie behind its end, or have none."""
     if not isinstance(length, float):
-        yield from _of_file(name, length, None)
+        yield from _of_file(name, length, None, longest_s)
         return
-    for line, (start, _) in stretches.items():
+    for line, (start, end) in stretches.items():
+        if end is None and length - start > longest_s:
+            yield _mis_cut(line, f"it has no end, and {name} goes on for {length - start:.1f} s")
         if start >= length:
             detail = f"it starts at {start:g} s, and {name} ends at {length:.1f} s: is that its video?"
             yield Finding("error", "outside_video", line, detail)
 
 
-def _of_file(name: str, length: Length, spoken: float | None) -> Iterator[Finding]:
+def _mis_cut(identity: str, found: str) -> Finding:
+    """What keyframes will reject."""
+    refused = refuse("mis_cut", found)
+    return Finding("error", refused.reason, identity, str(refused))
+
+
+def _of_file(name: str, length: Length, spoken: float | None, longest_s: float) -> Iterator[Finding]:
     """A clip of one line, which lasts ``spoken`` seconds by the transcript, where that says so."""
     if isinstance(length, VideoError):
         yield Finding("error", length.reason, name, str(length))
@@ -100,18 +110,16 @@ def _of_file(name: str, length: Length, spoken: float | None) -> Iterator[Findin
         yield Finding("info", "length_unknown", name, "its container does not say how long it is")
     elif length < PICTURE_S:
         yield Finding("warning", "too_short", name, f"{length:.2f} s: hardly more than one picture; cut it again")
+    elif length > longest_s:
+        yield _mis_cut(name, f"{length:.1f} s for one line")
     elif spoken is not None:
         yield from _against_line(name, length, spoken)
-    elif length > LONG_S:
-        yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
 
 
 def _against_line(name: str, length: float, spoken: float) -> Iterator[Finding]:
     told = f"{length:.1f} s for a line of {spoken:.1f} s"
     if length > max(LONG_TIMES * spoken, SHORT_S):
         yield Finding("warning", "over_long", name, f"{told}: it shows other scenes too; cut it")
-    elif length > LONG_S:
-        yield Finding("warning", "over_long", name, f"{length:.1f} s for one line; cut it")
     elif length < SHORT_TIMES * spoken:
         yield Finding("warning", "too_short", name, f"{told}: part of it is missing; cut it again")
     elif length - spoken > max(1.0, spoken / 2):

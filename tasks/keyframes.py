@@ -57,6 +57,9 @@ class KeyframesSettings(StageSettings):
     max_seconds: float = Field(default=4 * 3600.0, gt=0)
     """Longest video file that is decoded."""
 
+    max_line_seconds: float = Field(default=60.0, gt=0)
+    """Longest file taken for one line, inf for any: longer ones show other scenes too. Lines with an end_s may last."""
+
     timeout_s: float = Field(default=60.0, gt=0)
     """Seconds without a new frame after which a decoder is ended; in all a file may take its length and this of CPU."""
 

@@ -14,6 +14,9 @@ from typing import Any
 from tasks.video.open import Video
 from tasks.video.reasons import refuse
 
+BARREN_PACKETS = 50_000
+"""So many in a row without a picture end the file: half an hour of television, or a second of crafted packets."""
+
 SEEK_GAIN_S = 4.0
 """A seek must jump at least this far, or decoding on is as cheap."""
 
@@ -41,6 +44,7 @@ class Decoder:
         self._damaged = False
         self._keys: list[int] | None = None
         self._sought: int | None = None
+        self._count = self._bytes = self._barren = 0
         self.time_s = 0.0
         self.broken = False
 
@@ -48,7 +52,9 @@ class Decoder:
         """Pictures in order of presentation, each later than the one before; other times are left out."""
         last = float("-inf")
         for packet in self._packets():
-            for frame in self._frames(packet):
+            frames = self._frames(packet)
+            self._barren = 0 if frames else self._barren + 1
+            for frame in frames:
                 time_s = self._time(frame)
                 if time_s is None or time_s <= last:
                     continue
@@ -60,6 +66,8 @@ class Decoder:
 
         Once for each time: where a container's index is off, a jump may land earlier than it promised.
         """
+        import av
+
         stream = self._video.stream
         if self._keys is None:
             self._keys = sorted(e.timestamp for e in stream.index_entries if e.is_keyframe and not e.is_discard)
@@ -68,7 +76,10 @@ class Decoder:
         if target == self._sought or at < 0 or self._keys[at] <= self._ticks(self.time_s + SEEK_GAIN_S):
             return False
         self._sought = target
-        self._video.container.seek(target, stream=stream, backward=True)
+        try:
+            self._video.container.seek(target, stream=stream, backward=True)
+        except av.FFmpegError:  # an index that points nowhere: decoding on finds out
+            return False
         return True
 
     def _ticks(self, time_s: float) -> int:
@@ -79,10 +90,26 @@ class Decoder:
         import av
 
         try:
-            yield from self._video.container.demux(self._video.stream)
+            for packet in self._video.container.demux(self._video.stream):
+                self._weigh(packet)
+                yield packet
+                if self._barren > BARREN_PACKETS:
+                    break
+            else:
+                return
         except (av.FFmpegError, IndexError):  # IndexError: a stream that the header did not announce
-            self._damaged = self.broken = True
-            yield None
+            pass
+        self._damaged = self.broken = True
+        yield None
+
+    def _weigh(self, packet: Any) -> None:
+        """Raises VideoError once the stream holds more than any camera writes in its time."""
+        self._count += 1
+        self._bytes += packet.size
+        packets, size = self._video.most(self.time_s)
+        if self._count > packets or self._bytes > size:
+            found = f"{self._count} packets of {self._bytes} bytes"
+            raise refuse("too_dense", f"{found} had been read when its pictures had come to {self.time_s:.1f} s")
 
     def _frames(self, packet: Any) -> list[Any]:
         import av

@@ -20,6 +20,9 @@ from tasks.video.window import Window
 CANDIDATE_BYTES = 96_000_000
 """Of decoded frames that one window holds (overlapping ones mostly hold the same)."""
 
+CLAIM_ERROR_S = 1.0
+"""How much longer than its pictures an intact file may say it is: its sound often is."""
+
 Span = tuple[float, float]
 """Start and end in seconds of the video; infinity is its end."""
 
@@ -41,7 +44,9 @@ def extract(
     if results is None and fast:  # a stream in which no frame refers to another
         return extract(root, name, stretches, replace(options, mode="full"), alive)
     if results is None:
-        raise refuse("undecodable", f"{name}: not one picture can be decoded")
+        raise refuse(
+            "undecodable", f"{name}: not one picture decodes; none of over {options.max_pixels} pixels is tried"
+        )
     return results
 
 
@@ -58,12 +63,20 @@ def _extract(
     stopped: VideoError | None = None
     try:
         for window in sweep.finished():
-            found[window.start_s, window.end_s] = editor.edit(window)
+            found[window.start_s, window.end_s] = _edited(editor, window)
     except VideoError as error:
         stopped = VideoError(error.reason, f"{name}: {error}")
     if not sweep.decoded and stopped is None:
         return None
-    return [found.get(span) or stopped or _nothing_there(name, span, decoder) for span in stretches]
+
+    def outcome(span: Span) -> Outcome:
+        limited = _limited(span, options)
+        if limited != span and decoder.time_s >= limited[1]:
+            found_s = f"{name}: its pictures go on after {limited[1]:g} s"
+            return refuse("mis_cut", f"{found_s}, too long for one line")
+        return found.get(limited) or stopped or _nothing_there(name, span, decoder, video.seconds)
+
+    return [outcome(span) for span in stretches]
 
 
 def _can_skip(video: Video) -> bool:
@@ -71,15 +84,34 @@ def _can_skip(video: Video) -> bool:
     return (video.frame_rate or 0.0) >= 20 and (video.seconds or 0.0) >= 1.0
 
 
+def _edited(editor: Editor, window: Window) -> list[Chosen]:
+    import av
+
+    try:
+        return editor.edit(window)
+    except MemoryError:
+        raise
+    except av.FFmpegError as error:  # YCgCo and other rare colours, or a number that names none
+        raise refuse("unsupported_codec", f"its colours cannot be converted ({error.strerror})") from error
+
+
+def _limited(span: Span, options: Options) -> Span:
+    """A line that lasts to the end of its file is watched for max_line_seconds, whatever the container claims."""
+    start, end = span
+    return (start, start + options.max_line_seconds) if end == float("inf") else span
+
+
 def _windows(video: Video, stretches: Sequence[Span], options: Options) -> list[Window]:
     """A window per different stretch."""
+    spans = sorted({_limited(span, options) for span in stretches})
     codec = video.stream.codec_context
     most = min(max(CANDIDATE_BYTES // max(codec.width * codec.height * 3 // 2, 1), 8), 48)
-    return [Window(start, end, most, options.method == "best") for start, end in sorted(set(stretches))]
+    return [Window(start, end, most, options.method == "best") for start, end in spans]
 
 
-def _nothing_there(name: str, span: Span, decoder: Decoder) -> VideoError:
+def _nothing_there(name: str, span: Span, decoder: Decoder, claimed_s: float | None) -> VideoError:
+    """A file that ends well before its container says so is broken off, also where FFmpeg reads that as its end."""
     stretch = f"nothing is shown from {span[0]:.2f} s on"
-    if decoder.broken:
+    if decoder.broken or span[0] + CLAIM_ERROR_S < (claimed_s or 0.0):
         return refuse("partial", f"{name}: {stretch}, the last intact picture is at {decoder.time_s:.2f} s")
     return refuse("outside_video", f"{name}: {stretch}, the video ends at {decoder.time_s:.2f} s")

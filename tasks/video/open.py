@@ -26,6 +26,13 @@ CODECS = frozenset(
 
 HEAD_BYTES = 1024
 
+MOST_STREAMS = 100
+"""Each costs a decoder's memory before it is known whether it is wanted."""
+
+SPARE_PACKETS, PACKETS_PER_S = 10_000, 1_000
+SPARE_BYTES, BYTES_PER_S = 2**29, 2**28
+"""What a stream may hold: far more than any camera writes, far less than a crafted index can promise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -39,6 +46,11 @@ class Video:
     frame_rate: float | None
     aspect: Fraction
 
+    def most(self, time_s: float) -> tuple[float, float]:
+        """Packets and bytes that a stream may come to by ``time_s``, or by the end that its container claims."""
+        seconds = max(time_s, self.seconds or 0.0)
+        return SPARE_PACKETS + PACKETS_PER_S * seconds, SPARE_BYTES + BYTES_PER_S * seconds
+
 
 @contextmanager
 def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> Iterator[Video]:
@@ -50,9 +62,18 @@ def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> It
         form = container_format(os.pread(descriptor, HEAD_BYTES, 0))
         if form is None:
             raise refuse("not_a_video", f"{name}: its first bytes are those of no supported video container")
-        options = {"fd": str(descriptor), "protocol_whitelist": "fd", "codec_whitelist": ",".join(sorted(CODECS))}
+        options = {
+            "fd": str(descriptor),
+            "protocol_whitelist": "fd",
+            "codec_whitelist": ",".join(sorted(CODECS)),
+            "max_pixels": str(max_pixels),  # already where FFmpeg decodes a frame to learn its format
+            "max_streams": str(MOST_STREAMS),
+        }
         try:
             container = av.open("fd:", format=form, options=options, metadata_errors="replace")
+        except (MemoryError, av.MemoryError) as error:  # FFmpeg's word for too many streams, too
+            found = f"{name}: the {form} container needs more than {MOST_STREAMS} streams, or more memory than there is"
+            raise refuse("too_large", found) from error
         except av.FFmpegError as error:
             raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
         with container:
@@ -70,6 +91,8 @@ def open_file(root: Path, name: str) -> int:
         real = (root / path).resolve(strict=True)
         if not real.is_relative_to(root.resolve(strict=True)):
             raise refuse("outside_root", f"{name} leads to {real}")
+        if not stat.S_ISREG(real.stat().st_mode):  # opening a device may set it to work
+            raise refuse("not_a_video", f"{name} is not a regular file")
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError as error:
         raise refuse("unreadable", f"{name}: {error.strerror}") from error
@@ -110,7 +133,12 @@ def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> 
     codec.thread_count = 1  # parallel over files; frame threads cost more and slice threads have deadlocked
     codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
     rate = stream.average_rate
-    return Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+    video = Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+    listed = stream.index_entries
+    listed_s = float((listed[-1].timestamp - listed[0].timestamp) * stream.time_base) if len(listed) else 0.0
+    if len(listed) > video.most(listed_s)[0]:
+        raise refuse("too_dense", f"{name} lists {len(listed)} packets for {max(listed_s, seconds or 0.0):.1f} s")
+    return video
 
 
 def _main_stream(container: Any) -> Any | None:
@@ -134,11 +162,12 @@ def _start(container: Any, stream: Any) -> float:
 
 
 def _seconds(container: Any, stream: Any, start_s: float) -> float | None:
-    """From time 0 to the end of the pictures."""
-    if stream.duration is not None:
-        before = float(stream.start_time * stream.time_base) - start_s if stream.start_time is not None else 0.0
-        return max(before, 0.0) + float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration is not None else None
+    """From time 0 to the end of the pictures, as claimed; a claim of nothing or less is none."""
+    if stream.duration is None:
+        return container.duration / 1_000_000 if (container.duration or 0) > 0 else None
+    before = float(stream.start_time * stream.time_base) - start_s if stream.start_time is not None else 0.0
+    seconds = float(stream.duration * stream.time_base)
+    return max(before, 0.0) + seconds if seconds > 0 else None
 
 
 def _aspect(stream: Any) -> Fraction:

@@ -20,6 +20,7 @@ class Options:
     face_model: str | None = None
     max_pixels: int = 4096 * 2304
     max_seconds: float = 4 * 3600.0
+    max_line_seconds: float = 60.0
     timeout_s: float = 60.0
 
     def describe(self, mode: str) -> str:

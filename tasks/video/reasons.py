@@ -19,6 +19,8 @@ ADVICE: dict[str, str] = {
     "partial": "the file is damaged or breaks off: fetch or export it again",
     "too_large": "scale the file down, or raise keyframes.max_pixels or keyframes.memory_mb",
     "too_long": "cut the file, or raise keyframes.max_seconds",
+    "too_dense": "convert the file to H.264 in MP4; do not trust it",
+    "mis_cut": "cut the file to its line, give the line's start_s and end_s, or raise keyframes.max_line_seconds",
     "bad_times": "correct start_s and end_s in the corpus table",
     "outside_video": "correct start_s and end_s in the corpus table",
     "timed_out": "raise keyframes.timeout_s, or convert the file to H.264 in MP4",

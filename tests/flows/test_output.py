@@ -119,6 +119,10 @@ def test_csv_is_read_back_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(csv.reader(io.StringIO(out))) == [list(COLUMNS), *rows]
 
 
+def test_csv_holds_file_names_in_other_encodings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "caf?.mp4,1" in emitted(capsys, [["caf\udce9.mp4", 1]], Format.csv)
+
+
 def test_csv_on_a_terminal_is_neutralised(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     out = emitted(capsys, [["\x1b[2J", 1]], Format.csv)

@@ -35,6 +35,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sound(root / "train" / "sound.mp4")
     (root / "train" / "text.mp4").write_text("#EXTM3U\nfile:///etc/passwd\n")
     write_clip(root / "train" / "long.mp4", moving(black(64, 64), 70), rate=1)
+    write_clip(root / "train" / "wide.mp4", moving(black(64, 64), 30), rate=1)
     write_clip(root / "train" / "short.mp4", moving(scene(1, 64, 64), 6))
     write_clip(root / "train" / "picture.mp4", moving(scene(1, 64, 64), 1))
     return root
@@ -59,9 +60,10 @@ def test_every_bad_file_is_an_error_of_its_own_kind(clips: Path) -> None:
 @pytest.mark.parametrize(
     ("video", "spoken", "expected"),
     [
-        ("train/long.mp4", None, [("warning", "over_long")]),
-        ("train/long.mp4", 69.0, [("warning", "over_long")]),
-        ("train/long.mp4", 2.0, [("warning", "over_long")]),
+        ("train/long.mp4", None, [("error", "mis_cut")]),
+        ("train/long.mp4", 69.0, [("error", "mis_cut")]),
+        ("train/wide.mp4", 2.0, [("warning", "over_long")]),
+        ("train/wide.mp4", None, []),
         ("train/good.mp4", 0.5, [("info", "length_differs")]),
         ("train/good.mp4", 20.0, [("warning", "too_short")]),
         ("train/picture.mp4", None, [("warning", "too_short")]),
@@ -73,10 +75,21 @@ def test_lengths(clips: Path, video: str, spoken: float | None, expected: list[t
 
 
 def test_a_file_of_many_lines_is_not_held_against_one(clips: Path) -> None:
-    assert look(clips, "train/long.mp4", "train/long.mp4", spoken=2.0) == []
-    assert look(clips, "train/long.mp4", "train/long.mp4") == []
+    assert look(clips, "train/wide.mp4", "train/wide.mp4", spoken=2.0) == []
+    assert look(clips, "train/wide.mp4", "train/wide.mp4") == []
     part = replace(line(0, "train/long.mp4"), start_s=3.0, end_s=5.0)
     assert list(check_videos.all_of([part], clips, ONE, {}, whole=False)) == []
+
+
+def test_check_foretells_what_keyframes_rejects_as_mis_cut(clips: Path) -> None:
+    found = look(clips, "train/long.mp4", "train/long.mp4")
+    assert [(item.level, item.check) for item in found] == [("error", "mis_cut")] * 2
+    assert "keyframes.max_line_seconds" in found[0].detail
+    rows = [replace(line(0, "train/long.mp4"), start_s=1.0, end_s=2.0), replace(line(1, "train/long.mp4"), start_s=5.0)]
+    (one,) = check_videos.all_of(rows, clips, ONE, {}, whole=False)
+    assert (one.level, one.check, one.id) == ("error", "mis_cut", rows[1].utterance_id)
+    longer = ONE.model_copy(update={"max_line_seconds": 80.0})
+    assert list(check_videos.all_of([line(0, "train/long.mp4")], clips, longer, {}, whole=False)) == []
 
 
 def test_a_long_file_is_no_fault_where_lines_are_stretches_of_it(clips: Path) -> None:
@@ -105,14 +118,14 @@ def test_extra_files_are_counted_for_a_whole_corpus(clips: Path) -> None:
             "info",
             "extra_files",
             "train",
-            "5 files that no line names: long.mp4, picture.mp4, short.mp4, sound.mp4, text.mp4",
+            "6 files that no line names: long.mp4, picture.mp4, short.mp4, sound.mp4, text.mp4, …",
         )
     ]
     assert look(clips, "train/good.mp4") == []
     for name in ("good.srt", "good.VTT"):
         (clips / "train" / name).write_text("beside the videos")
     assert len(look(clips, "train/good.mp4", whole=True)) == 1
-    assert "5 files" in look(clips, "train/good.mp4", whole=True)[0].detail
+    assert "6 files" in look(clips, "train/good.mp4", whole=True)[0].detail
 
 
 def test_bad_times_are_an_error(clips: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import av
 import pytest
 from video_clips import FFMPEG, moving, scene, three_shots, write_clip
 
+from model.errors import VideoError
+from tasks.video import decode
+from tasks.video import open as opening
 from tasks.video.decode import Decoder
 from tasks.video.open import open_video
 
@@ -72,6 +76,31 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     assert 5 < shown < 72
 
 
+@pytest.mark.parametrize("limit", ["PACKETS", "BYTES"])
+def test_a_stream_of_more_than_its_time_can_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    path = three_shots(tmp_path / "a.mkv")
+    monkeypatch.setattr(opening, f"SPARE_{limit}", 10)
+    monkeypatch.setattr(opening, f"{limit}_PER_S", 3)
+    with pytest.raises(VideoError, match="packets of") as caught:
+        times(path)
+    assert caught.value.reason == "too_dense"
+
+
+def test_a_long_run_of_packets_without_a_picture_ends_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = three_shots(tmp_path / "a.mkv", gop=24, options={"bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for position, size in packets[24:48]:
+        data[position + 4 : position + 4 + size] = bytes(size)
+    path.write_bytes(data)
+    assert max(times(path)) > 2.5
+    monkeypatch.setattr(decode, "BARREN_PACKETS", 20)
+    assert max(times(path)) < 1.0
+
+
 def test_a_stream_that_joins_later_ends_the_file_and_not_the_program(tmp_path: Path) -> None:
     three_shots(tmp_path / "a.ts")
     sound = ["-f", "lavfi", "-i", "sine=d=3", "-c:v", "copy", "-c:a", "aac", str(tmp_path / "b.ts")]
@@ -92,3 +121,16 @@ def test_skipping_lands_before_the_time_and_only_where_it_pays(tmp_path: Path) -
         assert 14.5 < next(pictures).time_s <= 15.5
         assert not decoder.skip_to(3.0), "never back"
         assert round(max(picture.time_s for picture in pictures), 2) == 19.96
+
+
+def test_an_index_that_points_nowhere_does_not_end_the_file(tmp_path: Path) -> None:
+    images = [image for seed in range(10) for image in moving(scene(seed, 96, 64), 24)]
+    data = bytearray(write_clip(tmp_path / "a.avi", images, gop=24).read_bytes())
+    struct.pack_into("<I", data, data.rindex(b"idx1") + 16, 0x10000)
+    (tmp_path / "a.avi").write_bytes(data)
+    with open_video(tmp_path, "a.avi", 10**7, 600) as video:
+        decoder = Decoder(video, fast=False)
+        pictures = decoder.pictures()
+        assert next(pictures).time_s < 0.1
+        assert not decoder.skip_to(9.0)
+        assert list(pictures) == []

@@ -105,13 +105,28 @@ def test_lines_outside_the_file_say_so_and_the_others_do_not_suffer(tmp_path: Pa
     assert "2.9" in str(outside)
 
 
+def test_a_file_too_long_for_one_line_is_mis_cut_and_lines_with_an_end_are_not(tmp_path: Path) -> None:
+    three_shots(tmp_path / "a.mp4")
+    short = replace(FAST, max_line_seconds=2.0)
+    whole, late, inside = extract(tmp_path, "a.mp4", [WHOLE, (1.5, float("inf")), (0.0, 3.0)], short)
+    assert isinstance(whole, VideoError)
+    assert whole.reason == "mis_cut"
+    assert "after 2 s" in str(whole)
+    assert isinstance(late, list), "what is left is short enough"
+    assert isinstance(inside, list)
+    for limit in (3.0, float("inf")):
+        longer = replace(FAST, max_line_seconds=limit)
+        assert frames(tmp_path / "a.mp4", longer) == frames(tmp_path / "a.mp4", FAST)
+
+
 def test_a_broken_off_file_gives_frames_and_partial_after_the_break(tmp_path: Path) -> None:
     whole = three_shots(tmp_path / "a.mkv").read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
-    first, last = extract(tmp_path, "half.mkv", [(0.0, 0.9), (2.5, 3.0)], FULL)
+    first, last, behind = extract(tmp_path, "half.mkv", [(0.0, 0.9), (1.9, 3.0), (4.0, 5.0)], FULL)
     assert isinstance(first, list)
     assert isinstance(last, VideoError)
-    assert last.reason in ("partial", "outside_video")
+    assert isinstance(behind, VideoError)
+    assert (last.reason, behind.reason) == ("partial", "outside_video")
 
 
 def test_a_file_without_a_single_frame_is_undecodable(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from faults.boxes import samples
 from video_clips import FFMPEG, scene, three_shots, write_clip, write_sound
 
 from model.errors import VideoError
+from tasks.video import open as opening
 from tasks.video.open import container_format, open_file, open_video
 from tasks.video.reasons import ADVICE
 
@@ -66,6 +70,9 @@ def test_links_are_followed_inside_the_folder_only(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
+    with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(tmp_path):  # the whole path may be too long for one
+        made.bind("socket.mp4")
+    assert reason(tmp_path, "socket.mp4") == "not_a_video"
     (tmp_path / "folder.mp4").mkdir()
     assert reason(tmp_path, "pipe.mp4") == "not_a_video"
     assert reason(tmp_path, "folder.mp4") == "not_a_video"
@@ -124,6 +131,24 @@ def test_size_and_length_are_checked_before_decoding(tmp_path: Path) -> None:
     three_shots(tmp_path / "a.mp4")
     assert reason(tmp_path, "a.mp4", pixels=320 * 180 - 1) == "too_large"
     assert reason(tmp_path, "a.mp4", seconds=2.9) == "too_long"
+
+
+def test_an_index_of_more_than_its_time_can_hold_is_refused(tmp_path: Path) -> None:
+    data = three_shots(tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "b.mp4").write_bytes(samples(data, 100_000, 1, 1))
+    assert reason(tmp_path, "b.mp4") == "too_dense"
+    (tmp_path / "c.mp4").write_bytes(samples(data, 100_000, 1, 1200))  # 2.7 hours that call themselves 3 s
+    with open_video(tmp_path, "c.mp4", PIXELS, SECONDS) as video:
+        assert video.seconds == pytest.approx(3.0, abs=0.1)
+
+
+def test_more_streams_than_anybody_needs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = ["-i", str(three_shots(tmp_path / "a.mp4")), "-i", str(write_sound(tmp_path / "b.mp4"))]
+    subprocess.run([FFMPEG, "-v", "error", *inputs, "-c", "copy", str(tmp_path / "c.mp4")], check=True)
+    with open_video(tmp_path, "c.mp4", PIXELS, SECONDS) as video:
+        assert len(video.container.streams) == 2
+    monkeypatch.setattr(opening, "MOST_STREAMS", 1)
+    assert reason(tmp_path, "c.mp4") == "too_large"
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi", "a.ts"])

@@ -16,7 +16,7 @@ def test_the_method_names_algorithm_version_mode_and_what_was_missing() -> None:
 
 
 def test_options_survive_the_pipe() -> None:
-    options = Options(face_model="/a b/é.onnx", timeout_s=1.5)
+    options = Options(face_model="/a b/é.onnx", timeout_s=1.5, max_line_seconds=float("inf"))
     assert Options(**json.loads(json.dumps(asdict(options)))) == options
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ from video_clips import three_shots, write_sound
 
 from model.errors import VideoError
 from tasks.video.options import Options
-from tasks.video.process import ROOM, Worker
+from tasks.video.process import ROOM, Worker, WorkerLost
 
 MEMORY = 3 * 2**30
 WHOLE = [(0.0, None)]
@@ -55,6 +56,38 @@ def test_a_length_is_asked_for_between_files(worker: Worker, tmp_path: Path) -> 
     assert refused.reason == "no_video_stream"
     assert isinstance(worker.extract((tmp_path, "a.mp4", WHOLE), Options())[0], list)
     assert worker.files == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"clips": []}',
+        b'{"clips": 7}',
+        b'{"clips": [7]}',
+        b'{"clips": [{"frames": [{"width": 1}]}]}',
+        b'{"clips": [{"reason": "x"}]}',
+        b'{"seconds": [1]}',
+        b'{"seconds": "long"}',
+        b'{"reason": "x"}',
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_that_of_a_lost_worker(worker: Worker, answer: bytes) -> None:
+    for ask in (
+        lambda: worker.extract((Path("/"), "a.mp4", WHOLE), Options()),
+        lambda: worker.length(Path("/"), "a.mp4", Options()),
+    ):
+        worker._pipe.close()
+        worker._pipe, theirs = Pipe()
+        with theirs:
+            theirs.send_bytes(answer)
+            theirs.send_bytes(b"no picture")
+            with pytest.raises(WorkerLost):
+                ask()
 
 
 def test_a_decoder_that_cannot_start_is_the_machines_fault_and_not_a_videos() -> None:
