@@ -36,24 +36,23 @@ class Video:
     start_s: float
     seconds: float | None
     frame_rate: float | None
-    aspect: Fraction
+
+    @property
+    def aspect(self) -> Fraction:
+        """Width of a pixel over its height, known once a picture is decoded; an absurd claim counts as square."""
+        aspect = Fraction(self.stream.sample_aspect_ratio or self.stream.codec_context.sample_aspect_ratio or 1)
+        return aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
 
 
 @contextmanager
 def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> Iterator[Video]:
     """The video ``name`` (relative to ``root``), closed again at the end of the block; else VideoError."""
-    import av
-
     descriptor = open_file(root, name)
     try:
         form = container_format(os.pread(descriptor, HEAD_BYTES, 0))
         if form is None:
             raise refuse("not_a_video", f"{name}: its first bytes are those of no supported video container")
-        options = {"fd": str(descriptor), "protocol_whitelist": "fd", "codec_whitelist": ",".join(sorted(CODECS))}
-        try:
-            container = av.open("fd:", format=form, options=options, metadata_errors="replace")
-        except av.FFmpegError as error:
-            raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
+        container = _opened(descriptor, form, name)
         with container:
             yield _checked(container, name, max_pixels, max_seconds)
     finally:
@@ -93,6 +92,19 @@ def container_format(head: bytes) -> str | None:
     return None
 
 
+def _opened(descriptor: int, form: str, name: str) -> Any:
+    """The container with its streams."""
+    import av
+
+    options = {"fd": str(descriptor), "protocol_whitelist": "fd", "codec_whitelist": ",".join(sorted(CODECS))}
+    if form == "mov":  # its header says all but the aspect; the first key frame need not be decoded twice
+        options["skip_frame"] = "all"
+    try:
+        return av.open("fd:", format=form, options=options, metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
+
+
 def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> Video:
     stream = container.streams.best("video")
     if stream is None or stream.disposition & type(stream.disposition).attached_pic:
@@ -109,16 +121,10 @@ def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> 
     codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
     start = float((stream.start_time or 0) * stream.time_base)
     rate = stream.average_rate
-    return Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+    return Video(container, stream, start, seconds, float(rate) if rate else None)
 
 
 def _seconds(container: Any, stream: Any) -> float | None:
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration is not None else None
-
-
-def _aspect(stream: Any) -> Fraction:
-    """Width of a pixel over its height; an absurd claim counts as square."""
-    aspect = Fraction(stream.sample_aspect_ratio or 1)
-    return aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)

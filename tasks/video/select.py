@@ -92,8 +92,10 @@ def _best_of(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: flo
             - 2.0 * look.unfit
         )
 
-    ranked = sorted(part, key=lambda c: (-score(c), c.index))[:2]
-    return max(ranked, key=lambda c: (score(c) + 0.5 * face_score(c), -c.index))
+    best, *others = sorted(part, key=lambda c: (-score(c), c.index))[:2]
+    if others and not face_score(best):  # only then is the second looked at: that costs as much as three decoded frames
+        return max(best, *others, key=lambda c: score(c) + (0.0 if c is best else 0.5 * face_score(c)))
+    return best
 
 
 def _without_duplicates(picked: Sequence[Candidate]) -> list[Candidate]:
