@@ -58,11 +58,13 @@ def _extract(
     windows = _windows(video, stretches, options)
     deadline = time.process_time() + options.timeout_s + (video.seconds or 0.0)
     sweep = Sweep(decoder, windows, fast, options.max_seconds, deadline, alive)
-    editor = Editor(video, options, "fast" if fast else "full")
+    editor: Editor | None = None
     found: dict[Span, list[Chosen]] = {}
     stopped: VideoError | None = None
     try:
         for window in sweep.finished():
+            if editor is None:  # not before a picture is decoded: it tells the aspect
+                editor = Editor(video, options, "fast" if fast else "full")
             found[window.start_s, window.end_s] = _edited(editor, window)
     except VideoError as error:
         stopped = VideoError(error.reason, f"{name}: {error}")

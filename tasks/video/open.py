@@ -44,7 +44,12 @@ class Video:
     start_s: float
     seconds: float | None
     frame_rate: float | None
-    aspect: Fraction
+
+    @property
+    def aspect(self) -> Fraction:
+        """Width of a pixel over its height, known once a picture is decoded; an absurd claim counts as square."""
+        aspect = Fraction(self.stream.sample_aspect_ratio or self.stream.codec_context.sample_aspect_ratio or 1)
+        return aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
 
     def most(self, time_s: float) -> tuple[float, float]:
         """Packets and bytes that a stream may come to by ``time_s``, or by the end that its container claims."""
@@ -55,27 +60,12 @@ class Video:
 @contextmanager
 def open_video(root: Path, name: str, max_pixels: int, max_seconds: float) -> Iterator[Video]:
     """The video ``name`` (relative to ``root``), closed again at the end of the block; else VideoError."""
-    import av
-
     descriptor = open_file(root, name)
     try:
         form = container_format(os.pread(descriptor, HEAD_BYTES, 0))
         if form is None:
             raise refuse("not_a_video", f"{name}: its first bytes are those of no supported video container")
-        options = {
-            "fd": str(descriptor),
-            "protocol_whitelist": "fd",
-            "codec_whitelist": ",".join(sorted(CODECS)),
-            "max_pixels": str(max_pixels),  # already where FFmpeg decodes a frame to learn its format
-            "max_streams": str(MOST_STREAMS),
-        }
-        try:
-            container = av.open("fd:", format=form, options=options, metadata_errors="replace")
-        except (MemoryError, av.MemoryError) as error:  # FFmpeg's word for too many streams, too
-            found = f"{name}: the {form} container needs more than {MOST_STREAMS} streams, or more memory than there is"
-            raise refuse("too_large", found) from error
-        except av.FFmpegError as error:
-            raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
+        container = _opened(descriptor, form, name, max_pixels)
         with container:
             yield _checked(container, name, max_pixels, max_seconds)
     finally:
@@ -117,6 +107,28 @@ def container_format(head: bytes) -> str | None:
     return None
 
 
+def _opened(descriptor: int, form: str, name: str, max_pixels: int) -> Any:
+    """The container with its streams."""
+    import av
+
+    options = {
+        "fd": str(descriptor),
+        "protocol_whitelist": "fd",
+        "codec_whitelist": ",".join(sorted(CODECS)),
+        "max_pixels": str(max_pixels),  # already where FFmpeg decodes a frame to learn its format
+        "max_streams": str(MOST_STREAMS),
+    }
+    if form == "mov":  # its header says all but the aspect; the first key frame need not be decoded twice
+        options["skip_frame"] = "all"
+    try:
+        return av.open("fd:", format=form, options=options, metadata_errors="replace")
+    except (MemoryError, av.MemoryError) as error:  # FFmpeg's word for too many streams, too
+        found = f"{name}: the {form} container needs more than {MOST_STREAMS} streams, or more memory than there is"
+        raise refuse("too_large", found) from error
+    except av.FFmpegError as error:
+        raise refuse("undecodable", f"{name}: the {form} container cannot be read ({error.strerror})") from error
+
+
 def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> Video:
     stream = _main_stream(container)
     if stream is None:
@@ -133,7 +145,7 @@ def _checked(container: Any, name: str, max_pixels: int, max_seconds: float) -> 
     codec.thread_count = 1  # parallel over files; frame threads cost more and slice threads have deadlocked
     codec.options = {"max_pixels": str(max_pixels)}  # also for a size that changes on the way
     rate = stream.average_rate
-    video = Video(container, stream, start, seconds, float(rate) if rate else None, _aspect(stream))
+    video = Video(container, stream, start, seconds, float(rate) if rate else None)
     listed = stream.index_entries
     listed_s = float((listed[-1].timestamp - listed[0].timestamp) * stream.time_base) if len(listed) else 0.0
     if len(listed) > video.most(listed_s)[0]:
@@ -168,9 +180,3 @@ def _seconds(container: Any, stream: Any, start_s: float) -> float | None:
     before = float(stream.start_time * stream.time_base) - start_s if stream.start_time is not None else 0.0
     seconds = float(stream.duration * stream.time_base)
     return max(before, 0.0) + seconds if seconds > 0 else None
-
-
-def _aspect(stream: Any) -> Fraction:
-    """Width of a pixel over its height; an absurd claim counts as square."""
-    aspect = Fraction(stream.sample_aspect_ratio or 1)
-    return aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)

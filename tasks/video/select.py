@@ -94,9 +94,13 @@ def _parts(shot: Shot, count: int) -> list[tuple[float, float, float]]:
 
 def _best_of(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: float, face_score: FaceScore) -> Picked:
     scores = {candidate.index: _score(candidate, shot, sharpest, middle) for candidate in part}
-    ranked = sorted(part, key=lambda c: (-scores[c.index], c.index))[:2]
-    picked = [Picked(candidate, scores[candidate.index] + 0.5 * face_score(candidate)) for candidate in ranked]
-    return max(picked, key=lambda one: (one.score, -one.candidate.index))
+    best, *others = sorted(part, key=lambda c: (-scores[c.index], c.index))[:2]
+    face = face_score(best)
+    found = [(scores[best.index] + 0.5 * face, best)]
+    if not face:  # only then is the second looked at: that costs as much as three decoded frames
+        found += [(scores[other.index] + 0.5 * face_score(other), other) for other in others]
+    score, chosen = max(found, key=lambda one: one[0])
+    return Picked(chosen, score)
 
 
 def _score(candidate: Candidate, shot: Shot, sharpest: float, middle: float) -> float:

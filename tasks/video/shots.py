@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from statistics import median
 
 from tasks.video.measure import Look
 from tasks.video.window import CUT_CHANGE
@@ -44,18 +43,19 @@ def find_cuts(looks: Sequence[Look]) -> list[int]:
     """Indices of the first look after each cut, rising."""
     if len(looks) < 2:
         return []
-    change = np.array([look.change for look in looks])
-    change[0] = 0.0  # against a frame outside the window
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(change, 6, constant_values=np.nan), 13).copy()
-    around[:, 6] = np.nan  # not the change itself
-    usual = np.nanmedian(around, axis=1)
-    near = np.lib.stride_tricks.sliding_window_view(np.pad(change, 2), 5).max(axis=1)
-    found = np.flatnonzero((change > CUT_CHANGE) & (change > 3 * usual + 4) & (change >= near))
+    change = [0.0, *(look.change for look in looks[1:])]  # the first is against a frame outside the window
+    found = [at for at, value in enumerate(change) if value > CUT_CHANGE and _stands_out(change, at)]
     cuts: list[int] = []
-    for at in (int(index) for index in found):
+    for at in found:
         if cuts and looks[at].time_s - looks[cuts[-1]].time_s < SHORTEST_S:
             if change[at] > change[cuts[-1]]:
                 cuts[-1] = at
         else:
             cuts.append(at)
     return cuts
+
+
+def _stands_out(change: Sequence[float], at: int) -> bool:
+    """Whether a change is above what is usual around it, and the largest of its neighbours."""
+    usual = median([*change[max(at - 6, 0) : at], *change[at + 1 : at + 7]])
+    return change[at] > 3 * usual + 4 and change[at] >= max(change[max(at - 2, 0) : at + 3])

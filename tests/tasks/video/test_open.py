@@ -6,11 +6,12 @@ import contextlib
 import os
 import socket
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from faults.boxes import samples
-from video_clips import FFMPEG, scene, three_shots, write_clip, write_sound
+from video_clips import FFMPEG, moving, scene, three_shots, write_clip, write_sound
 
 from model.errors import VideoError
 from tasks.video import open as opening
@@ -163,3 +164,13 @@ def test_container_format_of_short_heads() -> None:
     assert container_format(b"") is None
     assert container_format(b"RIFF1234WAVE") is None
     assert container_format(b"G" * 100) is None
+
+
+def test_an_aspect_that_only_the_pictures_tell_is_found(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", moving(scene(1), 4), aspect=Fraction(4, 3))
+    assert b"pasp" in path.read_bytes()
+    for atom in (b"pasp", b"free"):  # with the container's own word, and without
+        path.write_bytes(path.read_bytes().replace(b"pasp", atom))
+        with open_video(tmp_path, "a.mp4", PIXELS, SECONDS) as video:
+            assert len(list(video.container.decode(video.stream))) == 4, "from the first picture on"
+            assert video.aspect == Fraction(4, 3)

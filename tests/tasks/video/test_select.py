@@ -83,3 +83,14 @@ def test_a_face_decides_between_the_two_best() -> None:
 
     assert [picked.candidate.index for picked in choose(made, 4, face)] == asked[1:2]
     assert len(asked) == 2
+
+
+def test_a_face_in_the_best_ends_the_looking() -> None:
+    asked: list[int] = []
+
+    def face(candidate: Candidate) -> float:
+        asked.append(candidate.index)
+        return 0.1
+
+    assert [picked.candidate.index for picked in choose(window(1.0), 4, face)] == asked
+    assert len(asked) == 1
