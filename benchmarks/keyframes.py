@@ -147,13 +147,11 @@ def clip_costs(folders: dict[str, Path], options: argparse.Namespace, figures: F
         figures[f"decode_ms_per_frame_{folder.name}"] = 1000 * clip_seconds / mean_frames(folder)
     for name in others.keys() | ways.keys():
         figures[f"{name}_vs_decode"] = statistics.median(found[name]) if name in found else None
-    figures |= {
-        "vs_thumbnail": over(found, "thumbnail"),
-        "vs_pyscenedetect": over(found, "pyscenedetect_adaptive"),
-        "vs_pyscenedetect_content": over(found, "pyscenedetect_content"),
-        "vs_opencv": over(found, "opencv"),
-        "vs_katna": over(found, "katna"),
+    rivals = {"pyscenedetect": "pyscenedetect_adaptive"} | {
+        name: name for name in ("thumbnail", "pyscenedetect_content", "opencv", "katna")
     }
+    for mode, tail in (("fast", ""), ("full", "_full")):
+        figures |= {f"vs_{name}{tail}": over(found, peer, mode) for name, peer in rivals.items()}
     minutes = MELD_CLIPS * MELD_SECONDS * RATE * float(figures["decode_ms_per_frame_gop250"] or 0) / 60_000
     figures |= {"meld_decode_cpu_minutes": minutes}
     figures |= {
@@ -166,11 +164,11 @@ def mean_frames(folder: Path) -> float:
     return statistics.fmean(truth.frames for truth in read(folder))
 
 
-def over(found: dict[str, list[float]], peer: str) -> float | None:
-    """How many times as much as our full mode a peer costs: the median over the blocks."""
+def over(found: dict[str, list[float]], peer: str, mode: str) -> float | None:
+    """How many times as much as one of our modes a peer costs: the median over the blocks. Fast is the default."""
     if peer not in found:
         return None
-    return statistics.median(theirs / own for theirs, own in zip(found[peer], found["full"], strict=True))
+    return statistics.median(theirs / own for theirs, own in zip(found[peer], found[mode], strict=True))
 
 
 def long_costs(folder: Path, options: argparse.Namespace, figures: Figures) -> dict[str, list[float]]:

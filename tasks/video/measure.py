@@ -29,7 +29,8 @@ class Look:
     """A frame in numbers; luma counts from 0 to 255.
 
     ``sharpness`` is the variance of the Laplacian; ``mean`` and ``spread`` (standard deviation) are the thumbnail's;
-    ``change`` is the mean absolute difference to the look before it in its window (0.0 for the first).
+    ``change`` is the mean absolute difference to the look before it in its window (0.0 for the first). ``passing``
+    marks what stands between two looks at the same picture: a flash of light, somebody who walks by.
     """
 
     time_s: float
@@ -38,11 +39,12 @@ class Look:
     spread: float
     change: float
     suspect: bool
+    passing: bool = False
 
     @property
     def unfit(self) -> bool:
-        """Black, white, without contrast, or out of a damaged stretch: chosen only where there is nothing else."""
-        return self.suspect or self.spread < 6 or not 22 <= self.mean <= 242
+        """Black, white, without contrast, damaged or passing: chosen only where there is nothing else."""
+        return self.suspect or self.passing or self.spread < 6 or not 22 <= self.mean <= 242
 
 
 class Measurer:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from tasks.video.measure import Look
-from tasks.video.window import CUT_CHANGE
+from tasks.video.window import CALM_CHANGE, CALM_TIMES, CUT_CHANGE
 
+MOTION_TIMES = 1.6
+"""How many times the changes around it a cut is: somebody who walks by changes several looks in a row."""
 SHORTEST_S = 0.2
 """Two cuts closer than this are one (a flash, a whip pan)."""
 
@@ -44,7 +46,7 @@ def find_cuts(looks: Sequence[Look]) -> list[int]:
     if len(looks) < 2:
         return []
     change = [0.0, *(look.change for look in looks[1:])]  # the first is against a frame outside the window
-    found = [at for at, value in enumerate(change) if value > CUT_CHANGE and _stands_out(change, at)]
+    found = [at for at, value in enumerate(change) if value > CALM_CHANGE and _stands_out(change, at)]
     cuts: list[int] = []
     for at in found:
         if cuts and looks[at].time_s - looks[cuts[-1]].time_s < SHORTEST_S:
@@ -56,6 +58,10 @@ def find_cuts(looks: Sequence[Look]) -> list[int]:
 
 
 def _stands_out(change: Sequence[float], at: int) -> bool:
-    """Whether a change is above what is usual around it, and the largest of its neighbours."""
+    """Whether a change is the largest around, above what is usual there, and not one of three or more in a row."""
+    near = sorted([*change[max(at - 2, 0) : at], *change[at + 1 : at + 3]], reverse=True)
+    first, second = [*near, 0.0, 0.0][:2]  # a cut may have another one, or a flash, beside it
+    if change[at] <= CUT_CHANGE:
+        return change[at] > CALM_TIMES * first
     usual = median([*change[max(at - 6, 0) : at], *change[at + 1 : at + 7]])
-    return change[at] > 3 * usual + 4 and change[at] >= max(change[max(at - 2, 0) : at + 3])
+    return change[at] >= first and change[at] > max(3 * usual + 4, MOTION_TIMES * second)

@@ -16,6 +16,12 @@ from tasks.video.measure import Look, Luma, difference
 BUCKET_S = 0.25
 CUT_CHANGE = 18.0
 """Least change of luma at a cut, of 255."""
+CALM_CHANGE, CALM_TIMES = 10.0, 4.0
+"""Least change at a cut between pictures that stand still, as in a dim room; and how many times theirs it is."""
+
+PASSING_S = 0.33
+"""What hides the same picture for no longer than this is no shot; a shot of so many seconds counts as one."""
+SAME_PICTURE = CUT_CHANGE / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Window:
     _thumb: Luma | None = None
     _run: int = 0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+    _hidden: tuple[int, Luma] | None = None
 
     def wants(self, time_s: float, least_gap_s: float) -> bool:
         """Whether a frame at ``time_s`` is far enough from the last one looked at."""
@@ -55,10 +62,11 @@ class Window:
 
     def add(self, look: Look, thumb: Luma, frame: Any) -> None:
         """Takes the next frame; times must rise."""
-        if self._thumb is not None:
-            look = replace(look, change=difference(thumb, self._thumb))
-        self._thumb = thumb
-        if self.looks and is_jump(look.change, self._recent):
+        before, self._thumb = self._thumb, thumb
+        if before is not None:
+            look = self._compared(look, thumb, before)
+        if before is not None and is_jump(look.change, self._recent):
+            self._hidden = self._hidden or (len(self.looks), before)
             self._run += 1
             self._recent.clear()
         elif self.looks:
@@ -71,6 +79,21 @@ class Window:
                 self._thin()
         elif self.best and worth(candidate) > worth(self.candidates[-1]):
             self.candidates[-1] = candidate
+
+    def _compared(self, look: Look, thumb: Luma, before: Luma) -> Look:
+        """The look with its change; where it shows again what a jump hid, what lies between is passing."""
+        if self._hidden:
+            first, hidden = self._hidden
+            if look.time_s - self.looks[first].time_s > PASSING_S:
+                self._hidden = None
+            elif (change := difference(thumb, hidden)) < SAME_PICTURE:
+                self._hidden = None
+                self.looks[first:] = [replace(one, change=0.0, passing=True) for one in self.looks[first:]]
+                self.candidates = [
+                    replace(c, look=self.looks[c.index]) if c.index >= first else c for c in self.candidates
+                ]
+                return replace(look, change=change)
+        return replace(look, change=difference(thumb, before))
 
     def _bucket(self, candidate: Candidate) -> tuple[int, int]:
         return candidate.run, int(candidate.look.time_s / self._bucket_s)  # overlapping windows hold the same frames
@@ -98,4 +121,6 @@ def worth(candidate: Candidate) -> float:
 
 def is_jump(change: float, before: deque[float]) -> bool:
     """A likely cut, judged by the past alone."""
-    return change > CUT_CHANGE and change > 3 * (median(before) if before else 0.0) + 4
+    if change > CUT_CHANGE:
+        return change > 3 * (median(before) if before else 0.0) + 4
+    return change > CALM_CHANGE and bool(before) and change > CALM_TIMES * max(list(before)[-2:])

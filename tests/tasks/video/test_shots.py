@@ -34,6 +34,20 @@ def test_a_flash_is_at_most_one_cut() -> None:
     assert len(find_cuts(looks([*still(20), 90.0, 88.0, *still(20)]))) == 1
 
 
+def test_a_cut_beside_a_flash_is_one_cut() -> None:
+    assert find_cuts(looks([*still(20), 90.0, 85.0, *still(20)])) == [20]
+
+
+def test_a_small_jump_between_still_pictures_is_a_cut() -> None:
+    assert find_cuts(looks([*still(20), 15.0, *still(20)])) == [20]
+    assert find_cuts(looks([*still(20), 15.0, 6.0, 5.0, *still(20)])) == [], "a gesture goes on"
+
+
+def test_somebody_who_walks_by_is_no_cut() -> None:
+    passing = [1.0, 6.0, 21.0, 25.0, 31.0, 19.0, 17.0, 7.0, 1.0]
+    assert find_cuts(looks([*still(20), *passing, *still(20)], rate=15.0)) == []
+
+
 def test_shots_cover_everything_once() -> None:
     changes = [*still(20), 70.0, *still(20)]
     shots = find_shots(looks(changes))

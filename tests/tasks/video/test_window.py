@@ -41,6 +41,19 @@ def test_a_cut_opens_a_bucket_of_its_own() -> None:
     assert [(c.frame, c.run) for c in window.candidates] == [(0, 0), (3, 1)]
 
 
+def test_what_hides_the_same_picture_for_a_moment_is_passing() -> None:
+    window = fill(Window(0.0, 9.0), [look(at / 24) for at in range(24)], bright=lambda at: 9 <= at < 12)
+    assert [at for at, each in enumerate(window.looks) if each.passing] == [9, 10, 11]
+    assert all(each.change < 1 for each in window.looks)
+    assert [(c.frame, c.look.unfit) for c in window.candidates if 9 <= c.frame < 12] == [(10, True)]
+
+
+def test_a_shot_between_two_of_the_same_picture_stays_one() -> None:
+    window = fill(Window(0.0, 9.0), [look(at / 24) for at in range(40)], bright=lambda at: 9 <= at < 19)
+    assert not any(each.passing for each in window.looks)
+    assert [at for at, each in enumerate(window.looks) if each.change > 100] == [9, 19]
+
+
 def test_memory_does_not_grow_with_length() -> None:
     window = fill(Window(10.0, 9e9, most=16), [look(10 + at / 10, 100 + at % 7) for at in range(20_000)])
     assert 8 <= len(window.candidates) <= 16
