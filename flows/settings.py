@@ -20,7 +20,7 @@ from storage import ledger
 from storage.layout import Layout, at, open_workspace
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, resolve
-from tasks.stage import StageSettings
+from tasks.stage import SECRET, StageSettings
 from tasks.stages import BY_NAME, STAGES
 
 TOP = ("name", "workspace", "model", "seed")
@@ -167,6 +167,8 @@ def _explain(section: str, model: type[StageSettings], item: Any) -> str:
     key = ".".join([section, *map(str, item["loc"])])
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown; allowed are {', '.join(model.model_fields)}"
+    if item["type"] == SECRET:
+        return f"{key}: {item['msg']}"
     return f"{key}: {item['msg']} (found {item['input']!r})"
 
 

@@ -5,6 +5,7 @@ DialogueError                what went wrong, with which file or id, and what to
 ├── CorpusError              a corpus that is not what its loader expects
 ├── VideoError               one video file that cannot be used (becomes a row of rejects)
 ├── WeightsError             model weights that are missing, damaged or not allowed
+├── ServerError              a model server that is out of reach, refuses the key or lacks the model
 ├── TrainingError            a training run that cannot start or go on
 ├── RunFailed                a run that ended with failed shards, or with more rejects than a stage allows, or that
 │                            did not begin because its input would not get it through
@@ -38,6 +39,10 @@ class VideoError(DialogueError):
 
 
 class WeightsError(DialogueError):
+    pass
+
+
+class ServerError(DialogueError):
     pass
 
 

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from model import weight_files, weights
 from model.caption_prompt import caption_prompt
 from model.caption_text import clean, fault_of
 from model.captioner import Captioner, Described, TransformersCaptioner
+from model.chat_server import ChatServer, is_plain_address
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.emotions import emotion_words
 from model.errors import SettingsError, VideoError
+from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
-from tasks.stage import Context, Rows, Stage, StageSettings
+from tasks.stage import SECRET, Context, Rows, Stage, StageSettings
 
 DEMO = "demo"
 _loading = Lock()
 
 
 class CaptionsSettings(StageSettings):
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"batch_size", "force"})
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset(
+        {"batch_size", "force", "server", "server_key_env", "server_per_minute", "server_requests", "server_timeout_s"}
+    )
 
     enabled: bool = True
     """False leaves the videos out: instructions are then written without a description."""
     model: str = DEMO
-    """The shipped captioner ("demo"), or any vision-language model by its hub name or folder."""
+    """The shipped captioner ("demo"), or any vision-language model by its hub name or folder, or by a server's name."""
     prompt: str = "describe"
     """A preset (describe, facial-cues) or the instruction itself."""
     max_new_tokens: int = Field(default=96, ge=8, le=1024)
@@ -43,6 +49,16 @@ class CaptionsSettings(StageSettings):
     """Utterances described at once. Halved when memory runs out."""
     force: bool = False
     """Let a captioner that knows only the demo's drawn world describe another corpus."""
+    server: str | None = None
+    """Address of an OpenAI-compatible API that runs captions.model: "http://127.0.0.1:8000/v1". None: this process."""
+    server_requests: int = Field(default=8, ge=1, le=256)
+    """Requests to the server at once."""
+    server_timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    """Seconds that the server may take for one answer."""
+    server_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the server's key; unset where it needs none."""
+    server_per_minute: int | None = Field(default=None, ge=1, le=100_000)
+    """Requests to the server in a minute. None: no limit."""
 
     @field_validator("prompt")
     @classmethod
@@ -53,19 +69,40 @@ class CaptionsSettings(StageSettings):
             raise ValueError(str(error)) from error
         return value
 
+    @field_validator("server")
+    @classmethod
+    def _plain_address(cls, value: str | None) -> str | None:
+        if value is None or is_plain_address(value):
+            return value
+        told = "must be http://HOST:PORT/v1 or https://…, without user, password, query and fragment"
+        raise PydanticCustomError(SECRET, told)
+
+    @field_validator("server_key_env")
+    @classmethod
+    def _name_of_variable(cls, value: str) -> str:
+        if re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value):
+            return value
+        raise PydanticCustomError(SECRET, "must be the name of an environment variable in capitals, not the key itself")
+
+    @model_validator(mode="after")
+    def _model_of_server(self) -> Self:
+        if self.server and self.enabled and self.model == DEMO:
+            raise PydanticCustomError(
+                SECRET, "with captions.server set captions.model to the server's name of the model"
+            )
+        return self
+
 
 def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Caption | Rejected]:
     """One Caption or Rejected for each utterance, in their order; nothing at all where captions are off.
 
-    SettingsError where the model knows only another corpus, WeightsError where it cannot be loaded.
+    SettingsError where the model knows only another corpus, WeightsError where it cannot be loaded, ServerError where
+    the server cannot be used.
     """
     utterances: Sequence[Utterance] = rows["utterances"]
     if not settings.enabled or not utterances:
         return
-    folder = _folder(settings, context)
-    refuse_unknown_world(folder, utterances, settings)
-    revision = _revision(settings.model)
-    captioner = _captioner(folder, revision, settings.batch_size)
+    captioner, revision = _served(settings) if settings.server else _in_process(settings, utterances, context)
     prompt = caption_prompt(settings.prompt)
     frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
     total = len(utterances)
@@ -87,9 +124,24 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
 
 
 def identity(settings: CaptionsSettings) -> Mapping[str, str]:
-    """What else decides the captions: the weights and the words of the prompt."""
+    """What else decides the captions: the weights and the words of the prompt.
+
+    A server's weights cannot be pinned: of those only the name is known. Another address is not another key.
+    """
     words = hashlib.sha256(caption_prompt(settings.prompt).text.encode()).hexdigest()
-    return {"weights": _revision(settings.model), "prompt": words} if settings.enabled else {}
+    if not settings.enabled:
+        return {}
+    return {"weights": f"server:{settings.model}" if settings.server else _revision(settings.model), "prompt": words}
+
+
+def server_of(settings: CaptionsSettings, timeout_s: float | None = None) -> ChatServer:
+    """The server that ``settings.server`` names; ``timeout_s`` instead of the settings' own."""
+    return ChatServer(
+        settings.server or "",
+        key_env=settings.server_key_env,
+        timeout_s=timeout_s or settings.server_timeout_s,
+        per_minute=settings.server_per_minute,
+    )
 
 
 def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[bytes]]:
@@ -113,6 +165,25 @@ def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings
             f'{", ".join(foreign)}: set captions.model = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct" '
             "(captions.force = true uses it all the same)"
         )
+
+
+def _in_process(settings: CaptionsSettings, utterances: Sequence[Utterance], context: Context) -> tuple[Captioner, str]:
+    folder = _folder(settings, context)
+    refuse_unknown_world(folder, utterances, settings)
+    revision = _revision(settings.model)
+    return _captioner(folder, revision, settings.batch_size), revision
+
+
+def _served(settings: CaptionsSettings) -> tuple[Captioner, str]:
+    with _loading:
+        captioner = _connect(settings)
+    return captioner, captioner.revision()
+
+
+@lru_cache(maxsize=1)
+def _connect(settings: CaptionsSettings) -> ServerCaptioner:
+    """One for all shards, so that they share its limits."""
+    return ServerCaptioner(server_of(settings), settings.model, settings.server_requests)
 
 
 def _folder(settings: CaptionsSettings, context: Context) -> Path:

@@ -15,7 +15,17 @@ from model import face_weights, weights
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from model.vlm import DEMO_FOLDER
-from tasks import captions, check_captions, check_disk, check_leaks, check_prompts, check_text, check_videos, ingest
+from tasks import (
+    captions,
+    check_captions,
+    check_disk,
+    check_leaks,
+    check_prompts,
+    check_server,
+    check_text,
+    check_videos,
+    ingest,
+)
 from tasks.captions import DEMO, CaptionsSettings
 from tasks.check_text import Finding
 from tasks.corpora import demo, emorynlp, meld
@@ -95,7 +105,7 @@ def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Fin
         try:
             stage.identity(values)
             model = getattr(values, "model", DEMO)
-            if model not in (DEMO, *told):  # the demo's own captioner is shipped
+            if model not in (DEMO, *told) and not getattr(values, "server", None):  # the demo's own is shipped
                 told.add(model)
                 yield _weights(model, weights.at_hand(model, cache))
             if detector := getattr(values, "face_model", None):
@@ -112,8 +122,10 @@ def _weights(model: str, here: bool) -> Finding:
 
 
 def _captioner(settings: CaptionsSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:
-    """The demo's own captioner is refused by captions, which is after all the videos were decoded."""
-    if settings.enabled and settings.model == DEMO:
+    """What captions would stop for, which is after all the videos were decoded."""
+    if settings.enabled and settings.server:
+        yield check_server.of(settings)
+    elif settings.enabled and settings.model == DEMO:
         try:
             captions.refuse_unknown_world(DEMO_FOLDER, lines, settings)
         except DialogueError as error:

@@ -73,7 +73,7 @@ def free_bytes(folder: Path) -> int:
 
 def _weights(settings: Mapping[str, StageSettings], cache: Path, share: Share) -> int:
     used = (values for name, values in settings.items() if share(name) and getattr(values, "enabled", True))
-    names = {str(values.model) for values in used if hasattr(values, "model")}
+    names = {str(values.model) for values in used if hasattr(values, "model") and not getattr(values, "server", None)}
     return sum(weights.room(name) for name in names if _missing(name, cache))
 
 

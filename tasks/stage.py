@@ -18,6 +18,10 @@ Rows = Mapping[str, Sequence[Any]]
 """Table name to the rows of the shard being worked on, in the order of the dialogue (turn, then rank)."""
 
 
+SECRET = "secret"
+"""Type of a setting's fault whose value may hold a password: it is told without the value."""
+
+
 @runtime_checkable
 class ByColumn(Protocol):
     """Rows that are stored by column."""

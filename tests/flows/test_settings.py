@@ -8,10 +8,12 @@ from typing import Any
 
 import fake_stages
 import pytest
+from pydantic import ValidationError
 
 from flows import settings
 from flows.settings import _apply, found_at, prepare, read, shipped, validate
 from model.errors import CorpusError, SettingsError, WorkspaceError
+from tasks.captions import CaptionsSettings
 
 CONFIG = """
 name = "fake"
@@ -183,6 +185,17 @@ def test_every_fault_is_shown_with_its_key_and_what_is_allowed() -> None:
     assert "ingest.dialogues.train: Input should be a valid integer" in text
     assert "ingest.lines: Input should be a valid integer" in text
     assert "score: must be a table, written [score]" in text
+
+
+def test_a_value_that_may_hold_a_password_is_not_shown() -> None:
+    with pytest.raises(ValidationError) as caught:
+        CaptionsSettings(server="http://joe:hunter22@models.example/v1", server_key_env="sk-hunter22", max_frames=99)
+    told = [settings._explain("captions", CaptionsSettings, item) for item in caught.value.errors()]
+    assert [line.partition(":")[0] for line in told] == [
+        f"captions.{name}" for name in ("max_frames", "server", "server_key_env")
+    ]
+    assert "found 99" in told[0]
+    assert "hunter22" not in " ".join(told)
 
 
 def test_one_wrong_value_is_one_fault() -> None:

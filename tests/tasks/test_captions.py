@@ -10,18 +10,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from playing_server import lists, playing, refusing_port, says
 from pydantic import ValidationError
 
 from model.caption_prompt import CaptionPrompt
 from model.caption_text import fault_of
 from model.captioner import Described
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
-from model.errors import SettingsError, VideoError
+from model.errors import ServerError, SettingsError, VideoError
 from tasks import captions
 from tasks.captions import STAGE, CaptionsSettings, frames_by_utterance, identity
 from tasks.demo.draw import draw
 from tasks.demo.world import Scene, describe, parse_description, random_frames
-from tasks.stage import Context
+from tasks.stage import SECRET, Context
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -177,6 +178,65 @@ def test_settings() -> None:
     assert identity(plain)["weights"].startswith("demo-sha256:")
     assert identity(plain)["prompt"] != identity(CaptionsSettings(prompt="facial-cues"))["prompt"]
     assert identity(CaptionsSettings(enabled=False, model="no/such-model")) == {}
+
+
+def test_a_server_describes_instead(tmp_path: Path) -> None:
+    """What it says is cleaned and judged as any caption; no weights are looked for, and any corpus may be shown."""
+    said = [
+        lists("org/seer"),
+        says(" A happy man\n sits.", usage={"completion_tokens": 6}),
+        says("man " * 30),
+        says(""),
+    ]
+    frames = [replace(frame, utterance_id=f"meld/test/0/{turn}") for turn in range(3) for frame in clip(turn)[0]]
+    with playing(*said) as server:
+        asked = {"server": server.url, "model": "org/seer", "server_requests": 1, "server_timeout_s": 20}
+        rows = run(tmp_path, [utterance(turn, "meld") for turn in range(3)], frames, **asked)
+        assert isinstance(rows[0], Caption)
+        assert (rows[0].text, rows[0].emotion_words, rows[0].n_tokens) == ("A happy man sits.", ("happy",), 6)
+        assert (rows[0].model, rows[0].revision) == ("org/seer", "server:org/seer")
+        reasons = [row.reason for row in rows if isinstance(row, Rejected)]
+        assert reasons == ["repeating_caption", "empty_caption"]
+    assert len(server.seen) == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_out_of_reach_stops_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match=r"cannot be reached .*captions\.server"):
+        run(tmp_path, [utterance(0)], clip(0)[0], server=f"http://127.0.0.1:{refusing_port()}/v1", model="seer")
+
+
+def test_only_the_name_at_a_server_is_in_the_key() -> None:
+    one = CaptionsSettings(server="http://127.0.0.1:8000/v1", model="org/seer")
+    other = CaptionsSettings(
+        server="https://models.example/v1",
+        model="org/seer",
+        server_requests=2,
+        server_timeout_s=9,
+        server_key_env="OTHER_KEY",
+        server_per_minute=30,
+    )
+    assert (one.key_fields(), identity(one)) == (other.key_fields(), identity(other))
+    assert identity(one)["weights"] == "server:org/seer"
+    assert not [name for name in one.key_fields() if name.startswith("server")]
+    assert {*CaptionsSettings().key_fields()} == {"enabled", "model", "prompt", "max_new_tokens", "max_frames"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"server": "http://joe:hunter22@models.example/v1", "model": "seer"}, "without user, password"),
+        ({"server": "http://models.example/v1?key=hunter22", "model": "seer"}, "without user, password"),
+        ({"server": "ftp://models.example/v1", "model": "seer"}, "must be http"),
+        ({"server_key_env": "sk-hunter22"}, "not the key itself"),
+        ({"server": "http://models.example/v1"}, r"set captions\.model"),
+    ],
+)
+def test_settings_of_a_server_that_are_refused(settings: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValidationError, match=match) as caught:
+        CaptionsSettings.model_validate(settings)
+    assert [fault["type"] for fault in caught.value.errors()] == [SECRET], "the value would be shown"
+    assert CaptionsSettings(server="http://models.example/v1", enabled=False).server
 
 
 def test_planning_needs_no_torch() -> None:

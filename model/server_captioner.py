@@ -1,0 +1,101 @@
+"""The second ``Captioner``: a model that a server runs, asked over HTTP (``model/chat_server.py``)."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from model.caption_prompt import CaptionPrompt
+from model.captioner import Described
+from model.chat_server import ChatServer
+from model.errors import VideoError
+from model.pictures import decode_jpeg
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class ServerCaptioner:
+    """``model`` on ``server``, asked at temperature 0 by at most ``requests`` threads at once.
+
+    What a server answers is its own affair: weights, precision and batching are not pinned, so two servers, or one
+    at two times, may say different things under the same name. ``n_tokens`` is 0 where the server does not count.
+    """
+
+    def __init__(self, server: ChatServer, model: str, requests: int = 8) -> None:
+        self.server = server
+        self.model = model
+        self.requests = requests
+        self._slots = threading.BoundedSemaphore(requests)  # shards that run at once share them
+
+    def revision(self) -> str:
+        """``server:ID`` with the id that the server lists: the model's, or of an only one; else ``server``.
+
+        ServerError where the server is out of reach or refuses the key.
+        """
+        with self.server.connected() as client:
+            listed = self.server.models(client)
+        if self.model in listed:
+            return f"server:{self.model}"
+        return f"server:{listed[0]}" if len(listed) == 1 else "server"
+
+    def describe(
+        self,
+        frames: Sequence[Sequence[bytes]],
+        prompt: CaptionPrompt,
+        max_new_tokens: int,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> list[Described | VideoError]:
+        """As the protocol says; an utterance that the server fails gets a VideoError too.
+
+        ServerError, as soon as one request meets it, for what all of them would.
+        """
+        started, stop = time.perf_counter(), threading.Event()
+        results: dict[int, Described | VideoError] = {}
+        with self.server.connected(self.requests) as client, ThreadPoolExecutor(self.requests) as pool:
+            asked = {
+                pool.submit(self._describe, client, jpegs, prompt.text, max_new_tokens, stop): index
+                for index, jpegs in enumerate(frames)
+            }
+            try:
+                for done in as_completed(asked):
+                    results[asked[done]] = done.result()
+                    progress(len(results))
+            finally:
+                stop.set()  # waits for another try end now
+                pool.shutdown(wait=True, cancel_futures=True)
+        share = (time.perf_counter() - started) / max(len(frames), 1)
+        shared = (results[index] for index in range(len(frames)))
+        return [replace(one, seconds=share) if isinstance(one, Described) else one for one in shared]
+
+    def _describe(
+        self, client: httpx.Client, jpegs: Sequence[bytes], instruction: str, max_new_tokens: int, stop: threading.Event
+    ) -> Described | VideoError:
+        distinct = list(dict.fromkeys(jpegs))
+        try:
+            if not distinct:
+                raise VideoError("no_frames", "there is no keyframe to describe")
+            for jpeg in distinct:
+                decode_jpeg(jpeg)  # what the captioner in the process refuses is not sent either
+            with self._slots:
+                answer = self.server.ask(client, self._chat(distinct, instruction, max_new_tokens), stop)
+        except VideoError as error:
+            return error
+        return Described(answer.text, len(distinct), answer.n_tokens, 0.0)
+
+    def _chat(self, jpegs: Sequence[bytes], instruction: str, max_new_tokens: int) -> dict[str, Any]:
+        urls = (f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in jpegs)
+        images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        content = [*images, {"type": "text", "text": instruction}]
+        return {
+            "model": self.model,
+            "messages": [{"role": "user", "content": content}],
+            "max_tokens": max_new_tokens,
+            "temperature": 0,
+            "stream": False,
+        }
