@@ -22,7 +22,7 @@ from tasks.stages import BY_NAME
 
 FAULTY = 3
 SHOWN = 5
-STOPPING = frozenset({"corpus", "source", "captioner", "disk", "leak", "too_many_rejects"})
+STOPPING = frozenset({"corpus", "source", "captioner", "server", "disk", "leak", "too_many_rejects"})
 NEEDED = {"train": {"finetune", "score"}, "test": {"evaluate", "score"}}
 """Stages that cannot work without a line of a split."""
 
