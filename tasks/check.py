@@ -53,7 +53,8 @@ def check(
     found = list(_sources(settings, cache))
     lines, of_corpus = _corpus(corpus, keyframes, cache, progress, videos="keyframes" in stages)
     found += of_corpus
-    found += _captioner(cast("CaptionsSettings", settings["captions"]), lines)
+    if "captions" in stages:
+        found += _captioner(cast("CaptionsSettings", settings["captions"]), lines)
     number = len(lines) or _lines_of_demo(corpus)
     found += check_disk.all_of(settings, cache, number, partial(_to_do, run, stages))
     if lines and not quick:

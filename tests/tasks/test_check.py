@@ -177,6 +177,7 @@ def test_the_demo_s_captioner_is_refused_before_any_video_is_opened(tmp_path: Pa
     (found,) = [item for item in check(named, tmp_path) if item.level == "error"]
     assert (found.check, found.id) == ("captioner", "captions")
     assert "knows only the drawn world" in found.detail
+    assert [item for item in check(named, tmp_path, stages={"ingest", "keyframes"}) if item.level == "error"] == []
     forced = settings(ingest=corpus, captions={"model": "demo", "force": True})
     assert [item for item in check(forced, tmp_path) if item.level == "error"] == []
 
