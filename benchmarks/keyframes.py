@@ -14,7 +14,6 @@ Thresholds may be tuned on the drawn clips; the unseen ones (another renderer) a
 from __future__ import annotations
 
 import argparse
-import gc
 import hashlib
 import itertools
 import json
@@ -142,7 +141,6 @@ def clip_costs(folders: dict[str, Path], options: argparse.Namespace, figures: F
         paths = sorted(folder.glob("*.mp4"))
         for way in ways.values():
             way(paths[0])  # imports, models
-        gc.freeze()  # as a decoder process does
         part, clip_seconds = speed.ratios(paths, ways, 1 if options.quick else 2, 3 if options.quick else 6)
         for name, values in part.items():
             found[name] += values
