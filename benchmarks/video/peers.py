@@ -20,7 +20,7 @@ Way = Callable[[Path], object]
 def ways() -> dict[str, Way | None]:
     """By name; None where the package is not installed."""
     scenes = importlib.util.find_spec("scenedetect") is not None
-    katna = importlib.util.find_spec("Katna") is not None and importlib.util.find_spec("skimage") is not None
+    katna = all(importlib.util.find_spec(name) is not None for name in ("Katna", "skimage", "imutils", "ffmpy"))
     return {
         "uniform_pyav": uniform_pyav,
         "thumbnail": thumbnail,

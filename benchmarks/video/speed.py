@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import resource
@@ -32,6 +33,7 @@ def ratios(
     paths: Sequence[Path], ways: Mapping[str, Way], rounds: int, block: int
 ) -> tuple[dict[str, list[float]], float]:
     """Each way's cost over that of decoding alone, one value per block and round; and decoding's seconds a clip."""
+    gc.freeze()  # as a decoder process does: what the peers have loaded is not ours to look through
     found: dict[str, list[float]] = {name: [] for name in ways}
     floors = []
     for _ in range(rounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -87,6 +88,7 @@ def _can_skip(video: Video) -> bool:
 
 
 def _edited(editor: Editor, window: Window) -> list[Chosen]:
+    """The window's keyframes; its frames are gone after that."""
     import av
 
     try:
@@ -95,6 +97,9 @@ def _edited(editor: Editor, window: Window) -> list[Chosen]:
         raise
     except av.FFmpegError as error:  # YCgCo and other rare colours, or a number that names none
         raise refuse("unsupported_codec", f"its colours cannot be converted ({error.strerror})") from error
+    finally:
+        window.candidates.clear()
+        gc.collect()  # in PyAV a frame whose side data was read refers to itself: megabytes that would pile up
 
 
 def _limited(span: Span, options: Options) -> Span:

@@ -14,6 +14,7 @@ is executed on the other side. Never imports torch.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import signal
@@ -46,6 +47,7 @@ def main(descriptor: int, memory_bytes: int) -> None:
 
     av.logging.set_level(None)
     cv2.setNumThreads(1)
+    gc.freeze()  # what is loaded stays; collections after each line need not look at it
     with Connection(descriptor) as pipe:
         _send(pipe, {"ready": True})
         try:

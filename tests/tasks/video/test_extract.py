@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -163,3 +165,17 @@ def test_real_clip_with_faces() -> None:
     assert [chosen.faces for chosen in found] == [1, 1, 0, 0]
     assert [len(chosen.face_boxes or ()) for chosen in found] == [1, 1, 0, 0]
     assert found[0].method == "best-2/fast/yunet"
+
+
+def test_frames_are_given_back_at_once(tmp_path: Path) -> None:
+    path, known = three_shots(tmp_path / "a.mp4"), {id(one) for one in alive_frames()}
+    gc.disable()  # when the collector comes by itself is chance
+    try:
+        frames(path)
+        assert [one for one in alive_frames() if id(one) not in known] == []
+    finally:
+        gc.enable()
+
+
+def alive_frames() -> list[object]:
+    return [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
