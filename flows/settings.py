@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from flows.output import counted
 from model.errors import DialogueError, SettingsError
 from storage import ledger
 from storage.layout import Layout, at, open_workspace
@@ -85,7 +86,7 @@ def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]
         except ValidationError as error:
             faults.extend(_explain(stage.name, stage.settings, item) for item in error.errors())
     if faults:
-        raise SettingsError(f"{source} has {len(faults)} faults:\n  " + "\n  ".join(faults))
+        raise SettingsError(f"{source} has {counted(len(faults), 'fault')}:\n  " + "\n  ".join(faults))
     return _text_only(settings)
 
 

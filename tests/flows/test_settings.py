@@ -45,7 +45,7 @@ def faults(values: dict[str, Any]) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         validate({"name": "fake", **values}, "fake.toml")
     first, *rest = str(caught.value).splitlines()
-    assert first == f"fake.toml has {len(rest)} faults:"
+    assert first == f"fake.toml has {len(rest)} fault{'s' * (len(rest) > 1)}:"
     return [line.strip() for line in rest]
 
 
