@@ -21,7 +21,7 @@ from tasks.stages import BY_NAME, STAGES
 
 DEFAULT_WORKSPACE = Path("workspace")
 
-Config = Annotated[str, typer.Argument(help="Path of a TOML configuration, or demo, meld, emorynlp or iemocap.")]
+Config = Annotated[str, typer.Argument(help="Path of a TOML configuration, or demo, meld, emorynlp, iemocap or joint.")]
 Workspace = Annotated[Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, for example captions.prompt=facial-cues.")

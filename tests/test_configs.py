@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.run_commands import Config
 from flows.settings import prepare, shipped, validate
 from tasks.stages import STAGES
 
@@ -16,6 +17,11 @@ FOLDER = Path(__file__).parents[1] / "configs"
 def test_all_files_are_shipped() -> None:
     assert {path.stem for path in FOLDER.glob("*.toml")} == {*shipped()}
     assert "demo" in shipped()
+
+
+def test_the_help_names_them() -> None:
+    (argument,) = [item for item in Config.__metadata__ if hasattr(item, "help")]
+    assert all(name in argument.help for name in shipped())
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
