@@ -9,12 +9,13 @@ from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from model import weight_files, weights
+from model.caption_chat import Clip
 from model.caption_prompt import caption_prompt
 from model.caption_text import clean, fault_of
 from model.captioner import Captioner, Described, TransformersCaptioner
@@ -40,9 +41,11 @@ class CaptionsSettings(StageSettings):
     model: str = DEMO
     """The shipped captioner ("demo"), or any vision-language model by its hub name or folder, or by a server's name."""
     prompt: str = "describe"
-    """A preset (describe, facial-cues) or the instruction itself."""
-    max_new_tokens: int = Field(default=96, ge=8, le=1024)
-    """The longest caption, in tokens."""
+    """A preset (describe, facial-cues, paper-like) or the instruction itself."""
+    spoken_words: bool = False
+    """Show the model the line's words too, quoted, so that it can tell who might be speaking."""
+    max_new_tokens: int | None = Field(default=None, ge=8, le=1024)
+    """The longest caption, in tokens. None: the preset's own limit (160, 128, 96), 160 for an instruction."""
     max_frames: int = Field(default=4, ge=1, le=16)
     """Keyframes shown for one utterance; of more, these many are taken evenly spread over time."""
     batch_size: int = Field(default=16, ge=1, le=512)
@@ -59,6 +62,15 @@ class CaptionsSettings(StageSettings):
     """Name of the environment variable that holds the server's key; unset where it needs none."""
     server_per_minute: int | None = Field(default=None, ge=1, le=100_000)
     """Requests to the server in a minute. None: no limit."""
+
+    def key_fields(self) -> dict[str, Any]:
+        """As always, with the limit that holds; words that are not shown stay out."""
+        fields = {**super().key_fields(), "max_new_tokens": self.limit()}
+        return {name: value for name, value in fields.items() if name != "spoken_words" or value}
+
+    def limit(self) -> int:
+        """The longest caption, in tokens."""
+        return self.max_new_tokens or caption_prompt(self.prompt).limit
 
     @field_validator("prompt")
     @classmethod
@@ -104,12 +116,11 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
         return
     captioner, revision = _served(settings) if settings.server else _in_process(settings, utterances, context)
     prompt = caption_prompt(settings.prompt)
-    frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
     total = len(utterances)
     described = captioner.describe(
-        [frames.get(utterance.utterance_id, []) for utterance in utterances],
+        list(clips_of(utterances, rows["keyframes"], settings)),
         prompt,
-        settings.max_new_tokens,
+        settings.limit(),
         lambda done: context.progress(done, total, "utterances"),
     )
     for utterance, result in zip(utterances, described, strict=True):
@@ -128,9 +139,10 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
 
     A server's weights cannot be pinned: of those only the name is known. Another address is not another key.
     """
-    words = hashlib.sha256(caption_prompt(settings.prompt).text.encode()).hexdigest()
     if not settings.enabled:
         return {}
+    prompt = caption_prompt(settings.prompt)
+    words = hashlib.sha256(f"{prompt.system}\n{prompt.text}".encode()).hexdigest()
     return {"weights": f"server:{settings.model}" if settings.server else _revision(settings.model), "prompt": words}
 
 
@@ -144,15 +156,26 @@ def server_of(settings: CaptionsSettings, timeout_s: float | None = None) -> Cha
     )
 
 
-def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[bytes]]:
-    """The JPEGs to show for each utterance id, in order of time, at most ``max_frames`` and evenly spread."""
-    found: dict[str, list[bytes]] = {}
+def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[Keyframe]]:
+    """The frames to show for each utterance id, in order of time, at most ``max_frames`` and evenly spread."""
+    found: dict[str, list[Keyframe]] = {}
     ordered = sorted(keyframes, key=lambda frame: (frame.utterance_id, frame.rank))
     for utterance_id, group in groupby(ordered, key=lambda frame: frame.utterance_id):
-        jpegs = [frame.jpeg for frame in group]
-        count = min(max_frames, len(jpegs))
-        found[utterance_id] = [jpegs[(2 * i + 1) * len(jpegs) // (2 * count)] for i in range(count)]
+        frames = list(group)
+        count = min(max_frames, len(frames))
+        found[utterance_id] = [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
     return found
+
+
+def clips_of(
+    utterances: Sequence[Utterance], keyframes: Sequence[Keyframe], settings: CaptionsSettings
+) -> Iterator[Clip]:
+    """What is shown of each utterance, in their order."""
+    found = frames_by_utterance(keyframes, settings.max_frames)
+    for utterance in utterances:
+        frames = found.get(utterance.utterance_id, [])
+        jpegs, times = tuple(frame.jpeg for frame in frames), tuple(frame.time_s for frame in frames)
+        yield Clip(jpegs, times, utterance.text if settings.spoken_words else "")
 
 
 def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:
@@ -230,7 +253,7 @@ def _rejected(utterance: Utterance, reason: str, detail: str) -> Rejected:
 
 STAGE = Stage(
     name="captions",
-    version=1,
+    version=2,
     reads=("utterances", "keyframes"),
     writes="captions",
     row=Caption,
