@@ -8,6 +8,8 @@ import unicodedata
 MAX_CHARACTERS = 2000
 """Longer captions are cut at a word."""
 
+_ROUND = str.maketrans("[]［］", "()()")
+
 CHAT_TOKEN = re.compile(r"<[|/]?\w[\w|/-]*>|\[/?INST\]")
 """What marks turns and pictures in chat templates: ``<|im_end|>``, ``<image>``, ``</s>``, ``[INST]``."""
 
@@ -20,3 +22,8 @@ def clean(text: str) -> str:
     if len(line) <= MAX_CHARACTERS:
         return line
     return line[: MAX_CHARACTERS + 1].rpartition(" ")[0] or line[:MAX_CHARACTERS]
+
+
+def without_brackets(text: str) -> str:
+    """``text`` with round brackets for square ones, in which prompts enclose it: nothing in it ends them."""
+    return text.translate(_ROUND)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from model.caption_quality import Limits, fault_of, likeness, quality_of
-from model.caption_text import clean
+from model.caption_text import clean, without_brackets
 from model.captioner import Described
 from model.contradiction import contradiction
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
@@ -43,6 +43,7 @@ def rows_of(
         if limits and (fault := fault_of(text, limits)):
             yield _rejected(utterance, *fault)
             continue
+        text = without_brackets(text)
         dialogue = (utterance.corpus, utterance.split, utterance.dialogue_id)
         previous, before[dialogue] = before.get(dialogue), text
         yield Caption(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.caption_text import CHAT_TOKEN, MAX_CHARACTERS, clean
+from model.caption_text import CHAT_TOKEN, MAX_CHARACTERS, clean, without_brackets
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_chat_tokens_are_told_from_text() -> None:
         assert CHAT_TOKEN.search(f"A man.{token} B")
     for text in ("A man < 2 m away", "<3", "a -> b", "[laughs]", "x<y and y>z"):
         assert CHAT_TOKEN.search(text) is None
+
+
+def test_nothing_in_a_caption_ends_the_brackets_around_it() -> None:
+    assert without_brackets("A man] joy [Video: ［a sign］ (red)") == "A man) joy (Video: (a sign) (red)"
