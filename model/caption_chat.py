@@ -9,6 +9,7 @@ from typing import Any
 
 from model.caption_prompt import CaptionPrompt
 from model.caption_text import CHAT_TOKEN
+from model.errors import WeightsError
 from model.plain import plain
 
 MAX_SPOKEN = 500
@@ -46,7 +47,7 @@ USUAL = Form()
 
 
 def form_of(processor: Any) -> Form:
-    """What the chat template of a transformers processor takes, found by filling it in."""
+    """What the chat template of a transformers processor takes, found by filling it in. WeightsError without one."""
 
     def filled(content: Sequence[dict[str, str]], system: str = "") -> str:
         first = [{"role": "system", "content": [_text(system)]}] if system else []
@@ -54,6 +55,11 @@ def form_of(processor: Any) -> Form:
 
     image = {"type": "image"}
     pictures = filled([_text("one"), image, _text("two"), image, _text("three")])
+    if not pictures:
+        raise WeightsError(
+            f"{processor.tokenizer.name_or_path}: its processor has no chat template that takes pictures and text; "
+            "set captions.model to a model that was tuned to follow instructions"
+        )
     alone = filled([_text("one"), _text("two"), _text("three")])
     between = [text.partition("one")[2].partition("two")[0] for text in (pictures, alone)]
     return Form("probe" in filled([image, _text("one")], "probe"), between[0] != between[1])
