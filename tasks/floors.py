@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from model.dialogue import Utterance
 
@@ -37,3 +37,14 @@ def tfidf_lr(train: Sequence[Utterance], lines: Sequence[Utterance]) -> dict[str
         model.fit([row.text for row in train], [row.emotion for row in train])
         found = model.predict([row.text for row in lines])
     return {row.utterance_id: str(label) for row, label in zip(lines, found, strict=True)}
+
+
+def floors(utterances: Sequence[Utterance], scored: Collection[str]) -> dict[str, dict[str, str]]:
+    """What each floor says of the lines named in ``scored``, all of one corpus and split, learned from its train lines.
+
+    Empty where the corpus has no train line.
+    """
+    lines = [row for row in utterances if row.utterance_id in scored]
+    corpora = {row.corpus for row in lines}
+    train = [row for row in utterances if row.split == "train" and row.corpus in corpora]
+    return {"majority": majority(train, lines), "tfidf_lr": tfidf_lr(train, lines)} if train else {}

@@ -196,7 +196,7 @@ def _clip(text: str, length: int) -> str:
 
 STAGE = Stage(
     name="report",
-    version=3,
+    version=4,
     reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
     writes="reports",
     row=ReportFile,

@@ -17,7 +17,7 @@ from storage.queries import connect, query
 from storage.shards import write_shard
 from storage.warehouse import LAKE_VIEWS, RunFacts, publish
 
-QUESTIONS = ("scores", "confusions", "wrong_predictions", "lineage", "rejected", "stage_costs")
+QUESTIONS = ("scores", "score_intervals", "confusions", "wrong_predictions", "lineage", "rejected", "stage_costs")
 TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads")
 
 
@@ -179,8 +179,10 @@ def test_wrong_predictions_hold_those_that_do_not_parse(published: Layout) -> No
 
 
 def test_scores_are_one_row_a_system(published: Layout) -> None:
-    text = "SELECT run_id, split, system, utterances, accuracy, weighted_f1, unparsed FROM scores"
-    assert ask(published, text) == [("demo-1", "test", "tuned", 2, 0.5, None, None)]
+    text = "SELECT run_id, split, system, utterances, accuracy, accuracy_low, weighted_f1, unparsed FROM scores"
+    assert ask(published, text) == [("demo-1", "test", "tuned", 2, 0.5, 0.4, None, None)]
+    text = "SELECT utterances, accuracy, macro_f1 FROM score_intervals"
+    assert ask(published, text) == [(2, "50.0 [40.0, 60.5]", "25.0")]
 
 
 def test_every_rejected_row_has_its_reason(published: Layout) -> None:
@@ -240,13 +242,14 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
         views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
         for (name,) in views:
             connection.execute(f"DROP VIEW {name}")
-        connection.execute("ALTER TABLE metrics DROP COLUMN corpus")
+        for column in ("corpus", "low", "high"):
+            connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
-    pq.write_table(pq.read_table(path).drop_columns(["corpus"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
     publish(layout, [write(layout, "demo-2")])
-    pq.write_table(pq.read_table(path).drop_columns(["corpus"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
     publish(layout, [facts])
     assert ask(layout, "SELECT run_id, corpus, accuracy FROM scores") == [
         ("demo-1", None, 0.5),
