@@ -143,8 +143,9 @@ class Metric:
     for scores over all labels.
 
     ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, dialogues, unparsed, confusion
-    (``label`` gold, ``predicted`` the other side). ``value`` is a share in 0..1, or a count. ``low`` and ``high`` bound
-    its 95 % interval (bootstrap over dialogues), None where it has none.
+    (``label`` gold, ``predicted`` the other side), and of label probabilities ece, brier (0 to 2) and nll (nats).
+    ``value`` is a share in 0..1, or a count. ``low`` and ``high`` bound its 95 % interval (bootstrap over dialogues),
+    None where it has none.
     """
 
     corpus: str

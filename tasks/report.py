@@ -118,7 +118,7 @@ def _block(rows: Rows, scores: Scores, count: int, *, named: bool) -> Block:
         scores=scores,
         system_title=TITLES.get(system, system),
         examples=examples(rows, shown, count),
-        figures=figures(scores),
+        figures=figures(scores, shown),
     )
 
 

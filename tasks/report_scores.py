@@ -70,6 +70,10 @@ class Scores:
         found = {item.system: item for item in self.systems()}
         return found.get("tuned") or found.get("untuned")
 
+    def overall(self, system: str) -> dict[str, float]:
+        """A system's scores over all labels by name."""
+        return {row.metric: row.value for row in self._rows if row.system == system and row.label is None}
+
     def classes(self, system: str) -> list[ClassScores]:
         """A system's scores for every label that occurs as gold."""
         found: dict[str, dict[str, float]] = {}

@@ -10,6 +10,7 @@ from model.dialogue import Metric, Prediction, Utterance, corpus_of, split_of
 from model.emotions import labels
 from model.errors import CorpusError
 from tasks.bootstrap import interval, resample, resampled_scores
+from tasks.confidence import losses
 from tasks.floors import floors
 from tasks.stage import Context, Rows, Stage, StageSettings
 from tasks.tally import OF_A_LABEL, OVERALL, Answers, dialogue_of, scores, tally
@@ -39,6 +40,9 @@ def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metri
         everything: dict[str, Answers] = {**answers_of(own), **floors(utterances, {row.utterance_id for row in own})}
         for done, (system, answers) in enumerate(everything.items(), 1):
             yield from metrics(corpus, split, system, gold, answers, settings)
+            sure = [row for row in own if row.system == system]
+            for name, value, bounds in losses(corpus, sure, settings.resamples, settings.seed):
+                yield Metric(corpus, split, system, name, None, None, value, *(bounds or (None, None)))
             context.progress(done, len(everything), f"systems on {corpus} {split}")
 
 

@@ -17,7 +17,7 @@ from storage.queries import connect, query
 from storage.shards import write_shard
 from storage.warehouse import LAKE_VIEWS, RunFacts, publish
 
-QUESTIONS = ("scores", "score_intervals", "confusions", "wrong_predictions", "lineage", "rejected", "stage_costs")
+QUESTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
 TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads")
 
 
