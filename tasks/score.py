@@ -8,12 +8,11 @@ from pydantic import Field
 
 from model.dialogue import Metric, Prediction, Utterance, corpus_of, split_of
 from model.emotions import labels
-from model.errors import CorpusError
 from tasks.bootstrap import interval, resample, resampled_scores
 from tasks.confidence import losses
 from tasks.floors import floors
 from tasks.stage import Context, Rows, Stage, StageSettings
-from tasks.tally import OF_A_LABEL, OVERALL, Answers, dialogue_of, scores, tally
+from tasks.tally import OF_A_LABEL, OVERALL, Answers, answers_of, dialogue_of, scores, tally
 
 
 class ScoreSettings(StageSettings):
@@ -48,18 +47,6 @@ def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metri
 
 def _home(row: Prediction) -> tuple[str, str]:
     return corpus_of(row.utterance_id), split_of(row.utterance_id)
-
-
-def answers_of(predictions: Sequence[Prediction]) -> dict[str, dict[str, str | None]]:
-    """What each system says of each utterance. Raises CorpusError where a system has two answers to one."""
-    systems: dict[str, dict[str, str | None]] = {}
-    for row in predictions:
-        if row.utterance_id in systems.setdefault(row.system, {}):
-            raise CorpusError(
-                f"{row.utterance_id} was predicted twice by {row.system}: run evaluate again with --force"
-            )
-        systems[row.system][row.utterance_id] = row.predicted
-    return systems
 
 
 def metrics(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from model.dialogue import Prediction
 from model.emotions import labels
 from model.errors import CorpusError
 
@@ -17,6 +18,18 @@ Answers = Mapping[str, str | None]
 
 OVERALL = ("accuracy", "weighted_f1", "macro_f1")
 OF_A_LABEL = ("precision", "recall", "f1")
+
+
+def answers_of(predictions: Sequence[Prediction]) -> dict[str, dict[str, str | None]]:
+    """What each system says of each utterance. Raises CorpusError where a system has two answers to one."""
+    systems: dict[str, dict[str, str | None]] = {}
+    for row in predictions:
+        if row.utterance_id in systems.setdefault(row.system, {}):
+            raise CorpusError(
+                f"{row.utterance_id} was predicted twice by {row.system}: run evaluate again with --force"
+            )
+        systems[row.system][row.utterance_id] = row.predicted
+    return systems
 
 
 def dialogue_of(utterance_id: str) -> str:

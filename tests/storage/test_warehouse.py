@@ -12,6 +12,7 @@ from finished_run import STAGES, ask, write
 
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
+from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
@@ -102,6 +103,20 @@ def test_a_view_of_another_version_is_made_again(published: Layout) -> None:
 def test_times_are_utc_and_records_are_json(published: Layout) -> None:
     text = "SELECT created_at::VARCHAR, machine->>'cpus', read_at::VARCHAR FROM runs JOIN test_reads USING (run_id)"
     assert ask(published, text) == [("2026-01-02 03:04:05.678", "2", "2026-01-02 03:04:05.678")]
+
+
+def test_comparisons_are_those_of_the_files(published: Layout) -> None:
+    row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
+    ledger.save_comparison(published, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
+    for _ in range(2):
+        publish(published, [])
+        assert ask(published, "SELECT metric, p, low FROM comparisons") == [
+            ("accuracy", 0.5, None),
+            ("macro_f1", 0.5, None),
+        ]
+    (published.comparisons / "k.json").unlink()
+    publish(published, [])
+    assert ask(published, "FROM comparisons") == []
 
 
 def test_nothing_is_left_beside_the_file(published: Layout) -> None:
@@ -244,6 +259,7 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
             connection.execute(f"DROP VIEW {name}")
         for column in ("corpus", "low", "high"):
             connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
+        connection.execute("DROP TABLE comparisons")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
