@@ -177,8 +177,8 @@ def _has_columns(path: Path, table: str) -> bool:
 def _sql_files(folder: str) -> list[tuple[str, str]]:
     found = files("storage").joinpath(folder).iterdir()
     texts = {item.name: item.read_text() for item in found if item.name.endswith(".sql")}
-    first = "lineage.sql"  # other views read it
-    return sorted(texts.items(), key=lambda item: (item[0] != first, item[0]))
+    read_by_others = ("lineage.sql", "scores.sql")
+    return sorted(texts.items(), key=lambda item: (item[0] not in read_by_others, item[0]))
 
 
 def _cell(value: Any) -> Any:
