@@ -152,8 +152,10 @@ class Metric:
     """One score on one corpus's lines of a split. ``system`` is tuned, untuned, majority or tfidf_lr; ``label`` is None
     for scores over all labels.
 
-    ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, unparsed, confusion
-    (``label`` gold, ``predicted`` the other side). ``value`` is a share in 0..1, or a count.
+    ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, dialogues, unparsed, confusion
+    (``label`` gold, ``predicted`` the other side), and of label probabilities ece, brier (0 to 2) and nll (nats).
+    ``value`` is a share in 0..1, or a count. ``low`` and ``high`` bound its 95 % interval (bootstrap over dialogues),
+    None where it has none.
     """
 
     corpus: str
@@ -163,6 +165,8 @@ class Metric:
     label: str | None
     predicted: str | None
     value: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

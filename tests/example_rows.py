@@ -87,7 +87,7 @@ ROWS: dict[str, list[Any]] = {
         Prediction(SECOND, "tuned", "anger", None, {}, "¯\\_(ツ)_/¯", 0.1),
     ],
     "metrics": [
-        Metric("demo", "test", "tuned", "accuracy", None, None, 0.5),
+        Metric("demo", "test", "tuned", "accuracy", None, None, 0.5, 0.25, 0.75),
         Metric("demo", "test", "tuned", "confusion", "anger", "joy", 1.0),
     ],
     "reports": [ReportFile("index.html", 12, "ab" * 32)],
