@@ -13,6 +13,7 @@ A name is one of
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from model import gguf_import, weight_files
@@ -40,6 +41,21 @@ REGISTRY = {
 }
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model as others know it: its hub id, or a folder's last name, which only its owner knows.
+
+    ``revision`` is its commit, ``licence`` its licence where that is known, ``note`` says where its numbers are not
+    those of the hub's own files.
+    """
+
+    name: str
+    on_hub: bool = False
+    revision: str | None = None
+    licence: str | None = None
+    note: str = ""
 
 
 def resolve(name: str, cache: Path, *, progress: Progress | None = None) -> Path:
@@ -72,6 +88,16 @@ def identity(name: str) -> str:
         return f"folder-sha256:{weight_files.digest(folder)}"
     repo, revision = _hub_id(name)
     return f"hub:{repo}@{_commit(repo, revision)}"
+
+
+def origin(name: str) -> Origin:
+    """Where others find the model called ``name``. Raises WeightsError as ``identity`` does."""
+    if pinned := _registered(name):
+        return Origin(pinned.name, on_hub=True, licence=pinned.licence, note=f"from {pinned.hub_file}, dequantised")
+    if (folder := Path(name).expanduser()).is_dir():
+        return Origin(folder.resolve().name)
+    repo, revision = _hub_id(name)
+    return Origin(repo, on_hub=True, revision=_commit(repo, revision))
 
 
 def at_hand(name: str, cache: Path) -> bool:

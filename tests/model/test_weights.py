@@ -38,6 +38,17 @@ def test_the_default_is_identified_by_its_pin_alone() -> None:
     assert weights.DEFAULT in weights.REGISTRY
 
 
+def test_where_others_find_a_model(hub: Path, tiny_model: Path) -> None:
+    found = weights.origin("smollm2-135m-instruct")
+    assert (found.name, found.on_hub, found.licence) == ("HuggingFaceTB/SmolLM2-135M-Instruct", True, "Apache-2.0")
+    assert "dequantised" in found.note
+    assert weights.origin(str(tiny_model)) == weights.Origin(tiny_model.name)
+    remember(hub, tiny_model)
+    assert weights.origin("org/tiny") == weights.Origin("org/tiny", on_hub=True, revision=COMMIT)
+    with pytest.raises(WeightsError):
+        weights.origin("no such model")
+
+
 def test_the_room_that_a_fetch_takes_is_known_for_registered_models_alone(tiny_model: Path) -> None:
     pinned = weights.REGISTRY[weights.DEFAULT]
     assert weights.room(weights.DEFAULT) == weights.room(pinned.name) == pinned.room > 5 * pinned.size

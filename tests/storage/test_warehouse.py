@@ -18,7 +18,7 @@ from storage.shards import write_shard
 from storage.warehouse import LAKE_VIEWS, RunFacts, publish
 
 QUESTIONS = ("scores", "confusions", "wrong_predictions", "lineage", "rejected", "stage_costs")
-TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads")
+TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports")
 
 
 def contents(layout: Layout) -> dict[str, list[str]]:
@@ -241,6 +241,7 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
         for (name,) in views:
             connection.execute(f"DROP VIEW {name}")
         connection.execute("ALTER TABLE metrics DROP COLUMN corpus")
+        connection.execute("DROP TABLE exports")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
