@@ -194,10 +194,18 @@ def _download(repo: str, commit: str, *, local: bool) -> Path:
 
 
 def _hub_error(repo: str, error: Exception) -> WeightsError:
+    from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if isinstance(error, GatedRepoError):
-        return WeightsError(f"{repo} is gated: accept its licence on the hub, run `hf auth login`, then run again")
+        known = error.response.status_code == 403  # logged in, but not let in
+        who, then = (
+            (", and this account has no access to it (yet)", "")
+            if known
+            else ("", "`hf auth login` (or set HF_TOKEN), ")
+        )
+        page = f"{constants.ENDPOINT}/{repo}"
+        return WeightsError(f"{repo} is gated{who}: ask for access at {page}; once it is granted, {then}run again")
     if isinstance(error, RepositoryNotFoundError):
         return WeightsError(f"the hub has no model {repo}, or it is private: check the name, or `hf auth login`")
     return WeightsError(
