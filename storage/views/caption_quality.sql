@@ -1,6 +1,8 @@
 -- How usable are a run's captions, and do they give the label away?  Grain: one row per run and caption.
--- Columns: the caption, its measures (model/caption_quality.py, model/contradiction.py), whether it breaks off
--- (unfinished) and names an emotion that the line's label means (names_gold; NULL for the test split).
+-- Columns: run_id, corpus, split, utterance_id, text, model, prompt_id, n_frames (distinct pictures), n_tokens, its
+-- measures (model/caption_quality.py, model/contradiction.py) n_words, repetition, english, refusal, like_previous,
+-- contradiction, emotion_words, and names_gold (an emotion that the line's label means; NULL for the test split),
+-- unfinished (it breaks off)
 CREATE OR REPLACE VIEW caption_quality AS
 WITH meanings (word, meaning) AS (
     VALUES

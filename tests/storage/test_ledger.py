@@ -213,3 +213,17 @@ def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
     (layout.comparisons / "b.json").write_text("{")
     with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
         ledger.comparisons(layout)
+
+
+def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
+    assert ledger.exports(layout, "demo-1") == []
+    for passed in (False, True):
+        ledger.record_export(layout, "demo-1", {"passed": passed})
+    ledger.record_export(layout, "demo-2", {"passed": True})
+    found = ledger.exports(layout, "demo-1")
+    assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
+        ("demo-1", 1, False),
+        ("demo-1", 2, True),
+    ]
+    assert found[0]["exported_at"] <= found[1]["exported_at"]
+    assert ledger.attempts(layout, "demo-1") == []

@@ -22,7 +22,7 @@ from storage.shards import write_shard
 from storage.warehouse import LAKE_VIEWS, RunFacts, publish
 
 QUESTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
-TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads")
+TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports")
 
 
 def contents(layout: Layout) -> dict[str, list[str]]:
@@ -279,7 +279,8 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
             connection.execute(f"DROP VIEW {name}")
         for column in ("corpus", "low", "high"):
             connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
-        connection.execute("DROP TABLE comparisons")
+        for table in ("comparisons", "exports"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
