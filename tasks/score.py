@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from model.emotions import labels
 from tasks.bootstrap import interval, resample, resampled_scores
 from tasks.confidence import losses
 from tasks.floors import floors
+from tasks.prior import SUFFIX, Goal, corrected
 from tasks.stage import Context, Rows, Stage, StageSettings
 from tasks.tally import OF_A_LABEL, OVERALL, Answers, answers_of, dialogue_of, scores, tally
 
@@ -24,6 +26,10 @@ class ScoreSettings(StageSettings):
     seed: int = 0
     """Seed of these draws."""
 
+    prior: Goal | Literal["off"] = "weighted_f1"
+    """Where calibrate scored dev: the score that decides there how much of the bias to common labels is taken back, for
+    a system of its own beside each ("tuned+prior"); "off" leaves it out."""
+
 
 def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metric]:
     """Metrics of every system in the predictions and of two floors, corpus by corpus and split by split.
@@ -31,8 +37,14 @@ def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metri
     Only utterances that were predicted are scored; ``support`` with label None is their number. The floors know
     every train utterance of the corpus and none of another, however few of them the language model was trained on.
     """
-    predictions: Sequence[Prediction] = rows["predictions"]
     utterances: Sequence[Utterance] = rows["utterances"]
+    dev: Sequence[Prediction] = rows.get("dev_predictions", ())
+    predictions: list[Prediction] = [*rows["predictions"], *dev]
+    if settings.prior != "off":
+        more, taus = corrected(predictions, dev, utterances, settings.prior)
+        predictions += more
+        for (corpus, system), tau in taus.items():
+            yield Metric(corpus, "dev", system + SUFFIX, "tau", None, None, tau)
     for corpus, split in dict.fromkeys(_home(row) for row in predictions):
         own = [row for row in predictions if _home(row) == (corpus, split)]
         gold = {row.utterance_id: row.emotion for row in utterances if (row.corpus, row.split) == (corpus, split)}
@@ -87,7 +99,7 @@ def metrics(
 STAGE = Stage(
     name="score",
     version=3,
-    reads=("predictions", "utterances"),
+    reads=("predictions", "dev_predictions", "utterances"),
     writes="metrics",
     row=Metric,
     settings=ScoreSettings,
