@@ -166,6 +166,20 @@ def comparisons(layout: Layout) -> list[Record]:
     return found
 
 
+def exports(layout: Layout, run_id: str) -> list[Record]:
+    """The merged models that were made of a run, first to last, those that failed their check among them."""
+    found = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("export-*.json")))
+    return [record for record in found if record]
+
+
+def record_export(layout: Layout, run_id: str, record: Record) -> None:
+    """Puts a merge on record; its number and time are added."""
+    earlier = exports(layout, run_id)
+    number = earlier[-1]["export"] + 1 if earlier else 1
+    about = {**record, "run_id": run_id, "export": number, "exported_at": now()}
+    write_json(layout.attempts(run_id) / f"export-{number:04d}.json", about)
+
+
 def safe_name(name: str) -> bool:
     """Whether a run's name can be part of a file name."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None

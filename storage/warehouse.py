@@ -88,7 +88,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None:
     connection.begin()
-    for table in ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads"):
+    for table in ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports"):
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [facts.run_id])
     for table, rows in facts.rows.items():
         _insert(connection, table, rows)

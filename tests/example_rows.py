@@ -45,8 +45,24 @@ ROWS: dict[str, list[Any]] = {
         Keyframe(FIRST, 2, 1.5, b"", 640, 480, 0.0, 0.0, -1.5, False, 0, (), "novelty-1"),
     ],
     "captions": [
-        Caption(FIRST, "Two people smile.", "demo", "abc", "facial-cues", 2, 5, ("smile", "happy"), 0.1),
-        Caption(SECOND, "A room.", "demo", "abc", "facial-cues", 1, 3, (), 0.1),
+        Caption(
+            FIRST,
+            "Two people smile.",
+            "demo",
+            "abc",
+            "facial-cues",
+            2,
+            5,
+            ("smile", "happy"),
+            0.1,
+            3,
+            0.25,
+            0.5,
+            False,
+            None,
+            "no_face",
+        ),
+        Caption(SECOND, "A room", "demo", "abc", "facial-cues", 1, 3, (), 0.1, 2, 0.0, 0.0, True, 0.5),
     ],
     "instructions": [
         Instruction(

@@ -50,6 +50,7 @@ def write(layout: Layout, run_id: str = "demo-1", **more: list[Any]) -> RunFacts
         "stages": stages,
         "shards": shards,
         "test_reads": [read],
+        "exports": [{"run_id": run_id, "export": 1, "exported_at": time, "largest_gap": 0.01, "passed": True}],
     }
     files = {"predictions": [layout.part("predictions", "key-evaluate", 0)]}
     return RunFacts(run_id, tables, {**files, "metrics": [layout.part("metrics", "key-score", 0)]})

@@ -225,3 +225,17 @@ def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(lay
     assert [read["run_id"] for read in ledger.test_reads(layout, "demo-0", "a")] == ["demo-2", "demo-0"]
     assert [read["run_id"] for read in ledger.test_reads(layout, "demo-3", None)] == ["demo-3"]
     assert ledger.test_reads(layout, "demo-9", "z") == []
+
+
+def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
+    assert ledger.exports(layout, "demo-1") == []
+    for passed in (False, True):
+        ledger.record_export(layout, "demo-1", {"passed": passed})
+    ledger.record_export(layout, "demo-2", {"passed": True})
+    found = ledger.exports(layout, "demo-1")
+    assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
+        ("demo-1", 1, False),
+        ("demo-1", 2, True),
+    ]
+    assert found[0]["exported_at"] <= found[1]["exported_at"]
+    assert ledger.attempts(layout, "demo-1") == []

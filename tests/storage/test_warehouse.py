@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -10,6 +12,7 @@ import pytest
 from example_rows import FIRST, ROWS, SECOND
 from finished_run import STAGES, ask, write
 
+from model import emotions
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
 from storage import ledger
@@ -19,7 +22,7 @@ from storage.shards import write_shard
 from storage.warehouse import LAKE_VIEWS, RunFacts, publish
 
 QUESTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
-TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads")
+TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports")
 
 
 def contents(layout: Layout) -> dict[str, list[str]]:
@@ -182,13 +185,13 @@ def test_lineage_has_one_row_a_prediction(published: Layout) -> None:
     prompt = "Name the emotion.\nAna: hi"
     assert rows == [
         (FIRST, "key-captions", "Two people smile.", "demo", [0.25, 1.25, 1.5], 1, prompt, "Ana", "key-finetune"),
-        (SECOND, "key-captions", "A room.", "demo", None, None, "", "Ben", "key-finetune"),
+        (SECOND, "key-captions", "A room", "demo", None, None, "", "Ben", "key-finetune"),
     ]
 
 
 def test_wrong_predictions_hold_those_that_do_not_parse(published: Layout) -> None:
     text = "SELECT utterance_id, gold, predicted, caption FROM wrong_predictions"
-    assert ask(published, text) == [(SECOND, "anger", None, "A room.")]
+    assert ask(published, text) == [(SECOND, "anger", None, "A room")]
     shares = ask(published, "SELECT gold, predicted, utterances, share FROM confusions")
     assert shares == [("anger", None, 1, 1.0)]
 
@@ -203,6 +206,23 @@ def test_scores_are_one_row_a_system(published: Layout) -> None:
 def test_every_rejected_row_has_its_reason(published: Layout) -> None:
     text = "SELECT run_id, stage, utterance_id, reason, detail FROM rejected"
     assert ask(published, text) == [("demo-1", "captions", "demo/train/x/9", "no_frames", "why")]
+
+
+def test_captions_are_measured_by_run(published: Layout) -> None:
+    columns = "utterance_id, n_words, repetition, english, refusal, like_previous, contradiction, unfinished"
+    assert ask(published, f"SELECT {columns} FROM caption_quality ORDER BY utterance_id") == [
+        (FIRST, 3, 0.25, 0.5, False, None, "no_face", False),
+        (SECOND, 2, 0.0, 0.0, True, 0.5, None, True),
+    ]
+    assert ask(published, "SELECT names_gold, split FROM caption_quality ORDER BY utterance_id") == [
+        (True, "train"),
+        (False, "train"),
+    ]
+
+
+def test_emotion_words_mean_the_same_to_sql() -> None:
+    text = files("storage").joinpath("views/caption_quality.sql").read_text()
+    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
 
 
 def test_costs_are_in_order_of_the_stages(published: Layout) -> None:
@@ -259,7 +279,8 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
             connection.execute(f"DROP VIEW {name}")
         for column in ("corpus", "low", "high"):
             connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
-        connection.execute("DROP TABLE comparisons")
+        for table in ("comparisons", "exports"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
