@@ -45,16 +45,27 @@ def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metri
         predictions += more
         for (corpus, system), tau in taus.items():
             yield Metric(corpus, "dev", system + SUFFIX, "tau", None, None, tau)
-    for corpus, split in dict.fromkeys(_home(row) for row in predictions):
+    homes = list(dict.fromkeys(_home(row) for row in predictions))
+    learned = {corpus: _floors(corpus, predictions, utterances) for corpus in dict.fromkeys(home[0] for home in homes)}
+    for corpus, split in homes:
         own = [row for row in predictions if _home(row) == (corpus, split)]
         gold = {row.utterance_id: row.emotion for row in utterances if (row.corpus, row.split) == (corpus, split)}
-        everything: dict[str, Answers] = {**answers_of(own), **floors(utterances, {row.utterance_id for row in own})}
+        scored = {row.utterance_id for row in own}
+        everything: dict[str, Answers] = {**answers_of(own)}
+        for name, answers in learned[corpus].items():
+            everything[name] = {line: said for line, said in answers.items() if line in scored}
         for done, (system, answers) in enumerate(everything.items(), 1):
             yield from metrics(corpus, split, system, gold, answers, settings)
             sure = [row for row in own if row.system == system]
             for name, value, bounds in losses(corpus, sure, settings.resamples, settings.seed):
                 yield Metric(corpus, split, system, name, None, None, value, *(bounds or (None, None)))
             context.progress(done, len(everything), f"systems on {corpus} {split}")
+
+
+def _floors(corpus: str, predictions: Sequence[Prediction], utterances: Sequence[Utterance]) -> dict[str, Answers]:
+    """What the floors say of all predicted lines of a corpus, learned once for all of its splits."""
+    predicted = {row.utterance_id for row in predictions if corpus_of(row.utterance_id) == corpus}
+    return {**floors(utterances, predicted)}
 
 
 def _home(row: Prediction) -> tuple[str, str]:
