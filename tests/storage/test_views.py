@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
-from model.dialogue import Caption
+from model.dialogue import Caption, Prediction
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
@@ -55,7 +56,7 @@ def test_each_file_is_one_view_with_its_question_grain_and_columns(path: Path, r
     assert re.findall(r"^CREATE OR REPLACE VIEW (\w+)", text, flags=re.M) == [path.stem]
     with connect(runs[0].layout) as connection:
         columns, rows = query(connection, f"FROM {path.stem}")
-    if path.stem not in ("rejected", "test_readings"):
+    if path.stem not in ("rejected", "test_readings", "answer_costs"):
         assert rows
     if path.stem not in ("lineage", "seeds", "scores"):  # their heads sum up several columns
         for name in columns:
@@ -193,3 +194,22 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
         assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
             (0, 0)
         ]
+
+
+def test_what_generated_answers_cost(tmp_path: Path) -> None:
+    """A million prompt tokens at 2 and a million of answers at 10; a line without a count leaves the cost unknown."""
+    answered = [
+        Prediction(row.utterance_id, "org/oracle", row.emotion, None if at == 1 else row.emotion, {}, "…", 0.5, 100, 3)
+        for at, row in enumerate(TEST[:4])
+    ]
+    prices = {"price_prompt": 2.0, "price_answer": 10.0}
+    counted = recorded(tmp_path, [*answered, *right_but(TEST, [])], name="counted", tables={"evaluate": prices})
+    other = {"evaluate": {**prices, "seed": 1}}  # prices alone make no other key
+    silent = recorded(tmp_path, [*answered[:3], replace(answered[3], n_tokens=None)], name="silent", tables=other)
+    for run in (counted, silent):
+        publish(run)
+    text = "SELECT run_id, system, answers, unparsed, prompt_tokens, answer_tokens, uncounted, cost FROM answer_costs"
+    with connect(counted.layout) as connection:
+        found = {row[0]: row[1:] for row in query(connection, text)[1]}
+    assert found[counted.run_id] == ("org/oracle", 4, 1, 400, 12, 0, pytest.approx((400 * 2 + 12 * 10) / 1e6))
+    assert found[silent.run_id] == ("org/oracle", 4, 1, 400, 9, 1, None)
