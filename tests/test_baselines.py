@@ -131,3 +131,18 @@ def test_shards_that_were_done_stay_when_the_server_goes(config: Path) -> None:
     assert "refused the key" in failures[0].error
     done = [row for shard in shards[:2] for row in read_rows(run.layout, "predictions", run.key(stage), shard)]
     assert [row.predicted for row in done] == ["joy"] * 4
+
+
+def test_a_corpus_without_test_lines_is_refused_and_without_the_check_scores_nothing(
+    config: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "corpus" / "lines.csv"
+    table.write_text("".join(line for line in table.read_text().splitlines(True) if not line.startswith("test,")))
+    home = tmp_path / "home"
+    run = ("run", str(config), "--direct")
+    assert "empty_split  table-meld/test" in dialoguellm(home, *run, code=3)
+    assert not (tmp_path / "workspace").exists()
+    dialoguellm(home, *run, "--no-check")
+    found = tables(tmp_path / "workspace")
+    assert not found.get("predictions")
+    assert not found["metrics"]

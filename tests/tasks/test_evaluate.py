@@ -153,6 +153,19 @@ def test_an_adapter_of_another_base_is_refused(tiny_qwen2: Path, tiny_model: Pat
         run(tiny_model, tmp_path, tmp_path / "half")
 
 
+@pytest.mark.parametrize("method", ["score", "constrained", "generate"])
+def test_an_adapter_of_another_corpus_answers_in_the_labels_of_the_row(
+    tiny_model: Path, tmp_path: Path, tuned: Path, method: str
+) -> None:
+    rows = [replace(one, utterance_id=one.utterance_id.replace("demo", "emorynlp"), answer="mad") for one in ROWS]
+    found = run(tiny_model, tmp_path, tuned, rows=rows, method=method, max_new_tokens=2)
+    assert len(found) == 2 * len(rows)
+    for one in found:
+        assert isinstance(one, Prediction)
+        assert one.gold == "mad"
+        assert one.predicted in (labels("emorynlp") if method != "generate" else (*labels("emorynlp"), None))
+
+
 def test_the_key_holds_the_weights_and_not_the_machine(tiny_model: Path) -> None:
     values = EvaluateSettings(model=str(tiny_model), batch_size=2, threads=1)
     assert STAGE.identity(values) == {"model": weights.identity(str(tiny_model))}

@@ -44,6 +44,7 @@ def test_scores_that_are_not_finite_are_no_answer() -> None:
         ("joy or anger", None),
         ("not joy", None),
         ("excited", None),
+        ("peaceful", None),
         ("\u202ejoy\x00", "joy"),
         ("&lt;script&gt;joy", None),
         ('```json\n{"emotion": "joy"}\n```', None),
