@@ -138,16 +138,16 @@ def assembly(layout: Layout, tokenizer: Any, key: str, *, flush: bool) -> None:
 
 def assemble(layout: Layout, writer: prompt.Writer, key: str, shard: int) -> None:
     ids, corpora, turns, speakers, texts, answers = read_columns(layout, "utterances", KEY, shard, COLUMNS)
-    shown = [prompt.Shown(corpora[at], at - min(turn, CONTEXT), at) for at, turn in enumerate(turns)]
-    made = list(writer.write(writer.lines(speakers, texts), shown))
+    firsts = [at - min(turn, CONTEXT) for at, turn in enumerate(turns)]
+    made = writer.write(writer.lines(speakers, texts), map(prompt.Shown, corpora, firsts, count()))
     columns = {
         "utterance_id": ids,
         "variant": [""] * len(ids),
-        "messages": [one.messages for one in made],
-        "prompt": [one.text for one in made],
+        "messages": made.messages,
+        "prompt": made.texts,
         "answer": answers,
         "n_prompt_tokens": [0] * len(ids),
-        "context_ids": [ids[one.first : one.at] for one in shown],
+        "context_ids": [ids[first:at] for at, first in enumerate(firsts)],
         "caption_key": [None] * len(ids),
         "cuts": [()] * len(ids),
     }
@@ -171,7 +171,7 @@ def storing(layout: Layout, tables: Sequence[pa.Table], key: str, *, flush: bool
 
 def flushing(wanted: bool) -> AbstractContextManager[Any]:
     """Without it files are left to the system to write, as the peer leaves its own."""
-    return nullcontext() if wanted else patch("model.atomic.sync")
+    return nullcontext() if wanted else patch("model.atomic.sync", new=lambda _: None)
 
 
 def with_context(layout: Layout, target: Path) -> None:

@@ -12,7 +12,7 @@ in the corpus's own words, or in the paper's unified ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -54,6 +54,13 @@ class Prompt(NamedTuple):
 
     messages: Messages
     text: str
+
+
+class Prompts(NamedTuple):
+    """Many of them."""
+
+    messages: list[Messages]
+    texts: list[str]
 
 
 class Shown(NamedTuple):
@@ -111,24 +118,21 @@ class Writer:
         """Lines of dialogues, in order, for the prompts to show."""
         return Lines(speakers, texts, self.speaker, self.controls)
 
-    def write(self, lines: Lines, shown: Iterable[Shown]) -> Iterator[Prompt]:
+    def write(self, lines: Lines, shown: Iterable[Shown]) -> Prompts:
         """A prompt each. CorpusError for a shot whose emotion is no label of its corpus."""
-        body, start = _sound if self.preset == "sound" else _paper, ""
-        system: Messages = ()
+        made = Prompts([], [])
+        body, chat = (_sound, self.chat or _as_they_stand) if self.preset == "sound" else (_paper, _content)
+        system, start = Messages(), ""
         known: tuple[str, Sequence[Utterance]] | None = None
         for corpus, first, at, description, shots in shown:
             if known is None or known[1] is not shots or known[0] != corpus:  # most prompts have the same start
                 known = corpus, shots
                 system, start = self._start(corpus, shots)
             video = plain(description, self.controls) if description and self.preset != "paper" else ""
-            messages = (*system, ("user", start + body(lines.shown(first, at + 1), video)))
-            if self.preset != "sound":
-                text = messages[0][1]
-            elif self.chat:
-                text = self.chat(messages)
-            else:
-                text = "\n".join(text for _, text in messages) + "\n"
-            yield Prompt(messages, text)
+            content = start + body(lines.shown(first, at + 1), video)
+            made.messages.append((*system, ("user", content)))
+            made.texts.append(chat(system, content))
+        return made
 
     def _start(self, corpus: str, shots: Sequence[Utterance]) -> tuple[Messages, str]:
         """What stands before the dialogue: messages of their own, or the beginning of the user's."""
@@ -156,7 +160,7 @@ def build(
     """One prompt, given the lines before its utterance (oldest first): a Writer's, of these alone."""
     writer, rows = Writer(preset, speaker, suffix, controls, chat, words), [*context, utterance]
     lines = writer.lines([row.speaker for row in rows], [row.text for row in rows])
-    (made,) = writer.write(lines, [Shown(utterance.corpus, 0, len(context), description or "", shots)])
+    (made,) = map(Prompt, *writer.write(lines, [Shown(utterance.corpus, 0, len(context), description or "", shots)]))
     return made
 
 
@@ -178,6 +182,14 @@ def _sound(lines: list[str], video: str) -> str:
     if video:
         lines.insert(-1, f"[Video: {video}]")
     return "\n".join(lines)
+
+
+def _as_they_stand(before: Messages, content: str) -> str:
+    return "\n".join([*(text for _, text in before), content, ""])
+
+
+def _content(_: Messages, content: str) -> str:
+    return content
 
 
 def _paper_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix: str, *, with_video: bool) -> str:
