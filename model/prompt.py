@@ -120,7 +120,8 @@ class Writer:
 
     def write(self, lines: Lines, shown: Iterable[Shown]) -> Prompts:
         """A prompt each. CorpusError for a shot whose emotion is no label of its corpus."""
-        made = Prompts([], [])
+        made: list[Messages] = []
+        texts: list[str] = []
         body, chat = (_sound, self.chat or _as_they_stand) if self.preset == "sound" else (_paper, _content)
         system, start = Messages(), ""
         known: tuple[str, Sequence[Utterance]] | None = None
@@ -130,9 +131,9 @@ class Writer:
                 system, start = self._start(corpus, shots)
             video = plain(description, self.controls) if description and self.preset != "paper" else ""
             content = start + body(lines.shown(first, at + 1), video)
-            made.messages.append((*system, ("user", content)))
-            made.texts.append(chat(system, content))
-        return made
+            made.append((*system, ("user", content)))
+            texts.append(chat(system, content))
+        return Prompts(made, texts)
 
     def _start(self, corpus: str, shots: Sequence[Utterance]) -> tuple[Messages, str]:
         """What stands before the dialogue: messages of their own, or the beginning of the user's."""
