@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
@@ -72,7 +73,9 @@ def _chosen(row: Instruction, settings: EvaluateSettings) -> bool:
     return int.from_bytes(drawn[:8]) < settings.share * 2**64
 
 
-def _predict(rows: Sequence[Instruction], settings: EvaluateSettings, context: Context) -> Iterator[Prediction]:
+def _predict(
+    rows: Sequence[Instruction], settings: EvaluateSettings, context: Context
+) -> Iterator[Prediction | Rejected]:
     import torch
 
     if settings.threads:
@@ -87,7 +90,7 @@ def _predict(rows: Sequence[Instruction], settings: EvaluateSettings, context: C
         done += more
         context.progress(done, total, "predictions")
 
-    found: list[Prediction] = []
+    found: list[Prediction | Rejected] = []
     with _in_use:
         model, tokenizer, share = _load(folder, adapter, _stamp(adapter))
         for system in systems:
@@ -105,7 +108,10 @@ def _predict(rows: Sequence[Instruction], settings: EvaluateSettings, context: C
     yield from found
 
 
-def _prediction(one: ScoredRow, system: str) -> Prediction:
+def _prediction(one: ScoredRow, system: str) -> Prediction | Rejected:
+    if not all(map(isfinite, one.scored.probabilities)):
+        detail = f"the {system} model's scores are not finite; train it again with a lower finetune.learning_rate"
+        return Rejected(one.row.utterance_id, "evaluate", "no_score", detail)
     best = one.labels[one.scored.best]
     return Prediction(
         utterance_id=one.row.utterance_id,

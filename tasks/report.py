@@ -118,7 +118,7 @@ def _block(rows: Rows, scores: Scores, count: int, *, named: bool) -> Block:
         scores=scores,
         system_title=TITLES.get(system, system),
         examples=examples(rows, shown, count),
-        figures=figures(scores),
+        figures=figures(scores, shown),
     )
 
 
@@ -196,7 +196,7 @@ def _clip(text: str, length: int) -> str:
 
 STAGE = Stage(
     name="report",
-    version=3,
+    version=4,
     reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
     writes="reports",
     row=ReportFile,

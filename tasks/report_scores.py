@@ -1,10 +1,10 @@
-"""The report's scores: metric rows as tables a person reads, with what chance alone would make of them."""
+"""The report's scores: metric rows as tables a person reads, each with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import isfinite
 
 from model.dialogue import Metric
 from model.emotions import UNIFIED
@@ -24,18 +24,18 @@ NO_ANSWER = "no answer"
 class SystemScores:
     """One system's scores over all labels: shares in 0..1, None where unknown; ``n`` lines were scored.
 
-    ``low`` and ``high`` bound the accuracy's 95 % interval.
+    ``bounds`` holds each score's 95 % interval by its name, where it has one.
     """
 
     system: str
     title: str
     n: int
+    dialogues: int
     accuracy: float | None
-    low: float | None
-    high: float | None
     weighted_f1: float | None
     macro_f1: float | None
     unparsed: int | None
+    bounds: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class Scores:
         found = {item.system: item for item in self.systems()}
         return found.get("tuned") or found.get("untuned")
 
+    def overall(self, system: str) -> dict[str, float]:
+        """A system's scores over all labels by name."""
+        return {row.metric: row.value for row in self._rows if row.system == system and row.label is None}
+
     def classes(self, system: str) -> list[ClassScores]:
         """A system's scores for every label that occurs as gold."""
         found: dict[str, dict[str, float]] = {}
@@ -95,34 +99,24 @@ class Scores:
         return labels, [side or NO_ANSWER for side in columns], counts
 
     def _overall(self, system: str) -> SystemScores:
-        found = {row.metric: row.value for row in self._rows if row.system == system and row.label is None}
-        n = round(found.get("support", sum(item.support for item in self.classes(system))))
-        accuracy = found.get("accuracy")
-        low, high = (None, None) if accuracy is None or not n else interval(accuracy, n)
+        rows = [row for row in self._rows if row.system == system and row.label is None]
+        found = {row.metric: row.value for row in rows}
         unparsed = found.get("unparsed")
         return SystemScores(
             system=system,
             title=TITLES.get(system, system),
-            n=n,
-            accuracy=accuracy,
-            low=low,
-            high=high,
+            n=round(found.get("support", sum(item.support for item in self.classes(system)))),
+            dialogues=round(found.get("dialogues", 0)),
+            accuracy=found.get("accuracy"),
             weighted_f1=found.get("weighted_f1"),
             macro_f1=found.get("macro_f1"),
             unparsed=None if unparsed is None else round(unparsed),
+            bounds={row.metric: (row.low, row.high) for row in rows if row.low is not None and row.high is not None},
         )
 
     def _ordered(self, labels: set[str]) -> list[str]:
         known = UNIFIED.get(self.corpus or "", {})
         return sorted(labels, key=lambda label: (_place(known, label), label))
-
-
-def interval(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (0 to 1) seen in ``n`` independent draws (Wilson's, sound for small n too)."""
-    z = 1.959964
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _place(names: dict[str, str], name: str) -> int:

@@ -115,8 +115,18 @@ def test_a_missing_video_becomes_a_reject(finished: Finished, tmp_path: Path, ti
     assert [(row["stage"], row["reason"]) for row in found] == [("keyframes", "missing_video")]
 
 
+def test_the_adapter_and_the_merged_model_go_out(finished: Finished, tmp_path: Path) -> None:
+    where = ("-w", str(finished.workspace), "--json")
+    dialoguellm(finished.home, "export", "small", "--adapter", str(tmp_path / "adapter"), *where)
+    assert "lora" in (tmp_path / "adapter" / "README.md").read_text()
+    (row,) = json.loads(dialoguellm(finished.home, "export", "small", "--merged", str(tmp_path / "merged"), *where))
+    assert row["lines"] == row["same_label"] > 0
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert sql(finished, "SELECT largest_gap FROM exports")[0]["largest_gap"] == row["largest_gap"]
+
+
 def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
-    published = ("runs", "stages", "shards", "predictions", "metrics")
+    published = ("runs", "stages", "shards", "predictions", "metrics", "exports")
     queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in published]
     before = [sql(finished, query) for query in queries]
     dialoguellm(finished.home, "warehouse", "rebuild", "-w", str(finished.workspace))

@@ -56,6 +56,7 @@ def test_status_of_a_finished_run(ask: Ask, tmp_path: Path) -> None:
     }
     table = ask("status", "fake")
     assert f"{run.run_id}: attempt 1 (run, direct) completed" in table
+    assert "66.7 [50.0, 80.1]" in table
     assert ask("report").strip() == str(run.layout.report(run.run_id) / "index.html")
 
 

@@ -202,3 +202,28 @@ def test_only_running_attempts_of_this_run_are_marked(layout: Layout) -> None:
     assert ledger.mark_crashed(layout, "demo-2") == 0
     assert ledger.attempts(layout, "demo-1")[0]["error"] == "own"
     assert ledger.mark_crashed(layout, "never") == 0
+
+
+def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
+    assert ledger.comparisons(layout) == []
+    for value in (1, 2):
+        ledger.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
+    ledger.save_comparison(layout, "a", [{"metric": "macro_f1"}])
+    assert ledger.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
+    (layout.comparisons / "b.json").write_text("{")
+    with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
+        ledger.comparisons(layout)
+
+
+def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
+    assert ledger.exports(layout, "demo-1") == []
+    for passed in (False, True):
+        ledger.record_export(layout, "demo-1", {"passed": passed})
+    ledger.record_export(layout, "demo-2", {"passed": True})
+    found = ledger.exports(layout, "demo-1")
+    assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
+        ("demo-1", 1, False),
+        ("demo-1", 2, True),
+    ]
+    assert found[0]["exported_at"] <= found[1]["exported_at"]
+    assert ledger.attempts(layout, "demo-1") == []

@@ -93,7 +93,9 @@ def test_a_finished_run_shows_everything() -> None:
     ):
         assert words in found.text
     assert found.text.count("✓ Right") == found.text.count("✗ Wrong") == 4
-    assert sum(attributes.get("class") == "chart" for _, attributes in found.elements) == 3
+    assert sum(attributes.get("class") == "chart" for _, attributes in found.elements) == 4
+    assert "Expected calibration error 20.0 points" in found.text
+    assert "Brier" not in found.text
     assert found.count("img") == 16
     assert found.text.count("0.5 s · score 0.80") == found.text.count("1.5 s · score 0.80") == 8
     assert "secret-host" not in found.text
@@ -264,7 +266,7 @@ def joint() -> dict[str, list[Any]]:
 def test_of_several_corpora_each_has_its_block() -> None:
     rejects = [Rejected(f"meld/train/0/{n}", "ingest", "leak", "it stands in demo/test/0/1") for n in range(3)]
     found = page({**joint(), "rejects": rejects})
-    assert sum(attributes.get("class") == "corpus" for _, attributes in found.elements) == 6
+    assert sum(attributes.get("class") == "corpus" for _, attributes in found.elements) == 8
     assert "8 demo test lines" in found.text
     assert "6 meld test lines" in found.text
     assert "2 of 8 meld test lines have no score." in found.text

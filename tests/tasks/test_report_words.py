@@ -63,16 +63,18 @@ def test_a_training_on_part_of_the_lines_is_said() -> None:
 
 
 def test_few_lines_and_lines_without_a_score_are_said() -> None:
-    assert "with n = 8 an accuracy is uncertain by about 28 points" in said(
-        about(), scores=Scores(metrics(n=8), "demo")
-    )
+    few = said(about(), scores=Scores(metrics(n=80), "demo"))
+    assert few == "Few test lines: 80 in 20 dialogues. An accuracy of them is uncertain by about 11 points either way."
+    fewer = said(about(), scores=Scores(metrics(n=8), "demo"))
+    assert "Few test lines: 8 in 2 dialogues." in fewer
+    assert "the interval itself is uncertain" in fewer
     assert "3 of 8 test lines have no score." in said(about(), scores=Scores(metrics(n=5), "demo"))
 
 
 def test_the_lead_names_the_score_its_interval_and_the_floors() -> None:
     text = lead(Scores([*metrics("tuned"), *metrics("untuned"), *metrics("majority")], "demo")).replace("\u00a0", " ")
     assert text.startswith("The tuned model names the emotion of 50.0 % of 8 test lines")
-    assert "(95 % interval 21.5 to 78.5)" in text
+    assert "(95 % interval 15.4 to 84.6)" in text
     assert text.endswith("For comparison: the model before tuning 50.0 %, always the commonest label 50.0 %.")
     assert lead(Scores(metrics("untuned"), "demo")).startswith("The untuned model")
     assert lead(Scores(metrics("majority"), "demo")) == ""
