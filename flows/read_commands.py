@@ -156,4 +156,6 @@ def _heading(run: Run) -> str:
         return f"{run.run_id}: never run"
     last = attempts[-1]
     text = f"{run.run_id}: attempt {last['attempt']} ({last['reason']}, {last['engine']}) {last['state']}"
+    reads = len(ledger.test_reads(run.layout, run.run_id, run.keys["finetune"]))
+    text += f"; test split read {'once' if reads == 1 else f'{reads} times'}" if reads else ""
     return f"{text}: {last['error'].splitlines()[0]}" if last["error"] else text

@@ -131,6 +131,17 @@ def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, 
     return attempt
 
 
+def test_reads(layout: Layout, run_id: str, adapter_key: str | None) -> list[Record]:
+    """Each opening of the test split by an adapter, in whatever run; without one those of this run. First to last."""
+    if adapter_key is None:
+        known = [run_id]
+    else:
+        same = (run for run in runs(layout) if (run["stages"].get("finetune") or {}).get("key") == adapter_key)
+        known = [run["run_id"] for run in same]
+    reads = [read for name in known for attempt in attempts(layout, name) for read in attempt.get("test_reads", ())]
+    return sorted(reads, key=lambda read: str(read["read_at"]))
+
+
 def mark_crashed(layout: Layout, run_id: str) -> int:
     """Marks this run's running attempts as crashed; how many there were."""
     dead = [attempt for attempt in attempts(layout, run_id) if attempt["state"] == "running"]

@@ -145,7 +145,7 @@ def _lake_view(table: str, layout: Layout) -> str:
     )
 
 
-LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_log", "rejects")
+LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_log", "dev_predictions", "rejects")
 
 
 def _write_empty_parts(layout: Layout) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -51,15 +52,24 @@ class EvaluateSettings(StageSettings):
 
 
 def run(rows: Rows, settings: EvaluateSettings, context: Context) -> Iterator[Prediction | Rejected]:
-    """A Prediction per row and system, rows in their order; a row whose gold label is unknown is rejected."""
+    """A Prediction per row and system, rows in their order; a row whose gold label is unknown is rejected, and so is a
+    system's answer whose scores are not finite."""
+    yield from predictions(rows, settings, context, stage=STAGE.name)
+
+
+def predictions(
+    rows: Rows, settings: EvaluateSettings, context: Context, *, stage: str
+) -> Iterator[Prediction | Rejected]:
+    """The same of whatever split ``rows`` are of, for the stage of that name."""
     mine = [row for row in rows["instructions"] if _chosen(row, settings)]
     usable = [row for row in mine if gold_of(row) is not None]
     for row in mine:
         if gold_of(row) is None:
             detail = f"the answer {row.answer!r} names no label of its corpus; mend the corpus"
-            yield Rejected(row.utterance_id, "evaluate", "unknown_gold", detail)
+            yield Rejected(row.utterance_id, stage, "unknown_gold", detail)
     if usable:
-        yield from _predict(usable, settings, context)
+        for found in _predict(usable, settings, context):
+            yield replace(found, stage=stage) if isinstance(found, Rejected) else found
 
 
 def identity(settings: EvaluateSettings) -> Mapping[str, str]:

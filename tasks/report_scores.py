@@ -8,10 +8,13 @@ from math import isfinite
 
 from model.dialogue import Metric
 from model.emotions import UNIFIED
+from tasks.prior import SUFFIX
 
 TITLES = {
     "tuned": "Tuned (LoRA)",
+    f"tuned{SUFFIX}": "Tuned, bias taken back",
     "untuned": "Untuned",
+    f"untuned{SUFFIX}": "Untuned, bias taken back",
     "tfidf_lr": "TF-IDF + logistic regression",
     "majority": "Commonest label",
 }
@@ -49,6 +52,25 @@ class ClassScores:
     support: int
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What taking back the bias to common labels does: tau, and each split's scores by name, before and after."""
+
+    title: str
+    tau: float
+    splits: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Confused:
+    """A pair of labels taken one for the other: ``count`` of the ``total`` gold lines of ``gold``."""
+
+    gold: str
+    predicted: str
+    count: int
+    total: int
+
+
 class Scores:
     """The metrics of one corpus (None: all) and split: test where it was scored, else dev, else whichever there is."""
 
@@ -56,8 +78,8 @@ class Scores:
         metrics = [row for row in metrics if corpus in (None, row.corpus)]
         splits = sorted({row.split for row in metrics}, key=lambda split: ({"test": 0, "dev": 1}.get(split, 2), split))
         self.split = splits[0] if splits else "test"
-        # NaN and infinity are no scores
-        self._rows = [row for row in metrics if row.split == self.split and isfinite(row.value)]
+        self._all = [row for row in metrics if isfinite(row.value)]  # NaN and infinity are no scores
+        self._rows = [row for row in self._all if row.split == self.split]
         self.corpus = corpus
 
     def systems(self) -> list[SystemScores]:
@@ -70,9 +92,38 @@ class Scores:
         found = {item.system: item for item in self.systems()}
         return found.get("tuned") or found.get("untuned")
 
+    def corrections(self) -> list[Correction]:
+        """Those that were fitted, each on dev, where its system was scored without it too."""
+        found = []
+        for row in self._all:
+            if row.metric == "tau":
+                before = row.system.removesuffix(SUFFIX)
+                splits = {
+                    split: (one, other)
+                    for split in ("dev", "test")
+                    if (one := self._of(split, before)) and (other := self._of(split, row.system))
+                }
+                found.append(Correction(TITLES.get(before, before), row.value, splits))
+        return found
+
+    def confused(self, system: str, most: int) -> list[Confused]:
+        """The pairs of labels that a system takes one for the other most often."""
+        gold, said, counts = self.confusion(system)
+        pairs = [
+            Confused(label, other, count, sum(line))
+            for label, line in zip(gold, counts, strict=True)
+            for other, count in zip(said, line, strict=True)
+            if count and other != label
+        ]
+        return sorted(pairs, key=lambda pair: (-pair.count, pair.gold, pair.predicted))[:most]
+
     def overall(self, system: str) -> dict[str, float]:
         """A system's scores over all labels by name."""
-        return {row.metric: row.value for row in self._rows if row.system == system and row.label is None}
+        return self._of(self.split, system)
+
+    def _of(self, split: str, system: str) -> dict[str, float]:
+        rows = [row for row in self._all if (row.split, row.system, row.label) == (split, system, None)]
+        return {row.metric: row.value for row in rows}
 
     def classes(self, system: str) -> list[ClassScores]:
         """A system's scores for every label that occurs as gold."""

@@ -65,6 +65,21 @@ def notes(
     ]
 
 
+def readings(about: Mapping[str, Any]) -> str:
+    """How often the test split was read by what this report is about; empty where the run's record does not tell.
+
+    A second look is allowed and never hidden: what is changed after one is chosen on the test split.
+    """
+    found = about.get("test_readings")
+    if not found:
+        return ""
+    times = "once" if len(found) == 1 else f"{len(found):,} times"
+    who = "this adapter" if about.get("stages", {}).get("finetune", {}).get("key") else "the untuned model in this run"
+    runs = sorted({read["run_id"] for read in found})
+    among = f", in the runs {', '.join(runs)}" if len(runs) > 1 else ""
+    return f"The test split was read {times} by {who}{among}, up to when this page was made."
+
+
 def settings_of(about: Mapping[str, Any], stage: str) -> Mapping[str, Any]:
     """A stage's settings in the record of the run; empty where it has none."""
     return about.get("stages", {}).get(stage, {}).get("settings") or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from model.emotions import labels
 from tasks.bootstrap import interval, resample, resampled_scores
 from tasks.confidence import losses
 from tasks.floors import floors
+from tasks.prior import SUFFIX, Goal, corrected
 from tasks.stage import Context, Rows, Stage, StageSettings
 from tasks.tally import OF_A_LABEL, OVERALL, Answers, answers_of, dialogue_of, scores, tally
 
@@ -24,6 +26,10 @@ class ScoreSettings(StageSettings):
     seed: int = 0
     """Seed of these draws."""
 
+    prior: Goal | Literal["off"] = "weighted_f1"
+    """Where calibrate scored dev: the score that decides there how much of the bias to common labels is taken back, for
+    a system of its own beside each ("tuned+prior"); "off" leaves it out."""
+
 
 def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metric]:
     """Metrics of every system in the predictions and of two floors, corpus by corpus and split by split.
@@ -31,18 +37,35 @@ def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metri
     Only utterances that were predicted are scored; ``support`` with label None is their number. The floors know
     every train utterance of the corpus and none of another, however few of them the language model was trained on.
     """
-    predictions: Sequence[Prediction] = rows["predictions"]
     utterances: Sequence[Utterance] = rows["utterances"]
-    for corpus, split in dict.fromkeys(_home(row) for row in predictions):
+    dev: Sequence[Prediction] = rows.get("dev_predictions", ())
+    predictions: list[Prediction] = [*rows["predictions"], *dev]
+    if settings.prior != "off":
+        more, taus = corrected(predictions, dev, utterances, settings.prior)
+        predictions += more
+        for (corpus, system), tau in taus.items():
+            yield Metric(corpus, "dev", system + SUFFIX, "tau", None, None, tau)
+    homes = list(dict.fromkeys(_home(row) for row in predictions))
+    learned = {corpus: _floors(corpus, predictions, utterances) for corpus in dict.fromkeys(home[0] for home in homes)}
+    for corpus, split in homes:
         own = [row for row in predictions if _home(row) == (corpus, split)]
         gold = {row.utterance_id: row.emotion for row in utterances if (row.corpus, row.split) == (corpus, split)}
-        everything: dict[str, Answers] = {**answers_of(own), **floors(utterances, {row.utterance_id for row in own})}
+        scored = {row.utterance_id for row in own}
+        everything: dict[str, Answers] = {**answers_of(own)}
+        for name, answers in learned[corpus].items():
+            everything[name] = {line: said for line, said in answers.items() if line in scored}
         for done, (system, answers) in enumerate(everything.items(), 1):
             yield from metrics(corpus, split, system, gold, answers, settings)
             sure = [row for row in own if row.system == system]
             for name, value, bounds in losses(corpus, sure, settings.resamples, settings.seed):
                 yield Metric(corpus, split, system, name, None, None, value, *(bounds or (None, None)))
             context.progress(done, len(everything), f"systems on {corpus} {split}")
+
+
+def _floors(corpus: str, predictions: Sequence[Prediction], utterances: Sequence[Utterance]) -> dict[str, Answers]:
+    """What the floors say of all predicted lines of a corpus, learned once for all of its splits."""
+    predicted = {row.utterance_id for row in predictions if corpus_of(row.utterance_id) == corpus}
+    return {**floors(utterances, predicted)}
 
 
 def _home(row: Prediction) -> tuple[str, str]:
@@ -87,7 +110,7 @@ def metrics(
 STAGE = Stage(
     name="score",
     version=3,
-    reads=("predictions", "utterances"),
+    reads=("predictions", "dev_predictions", "utterances"),
     writes="metrics",
     row=Metric,
     settings=ScoreSettings,

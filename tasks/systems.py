@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.dialogue import Utterance, split_of
+from model.dialogue import Prediction, Utterance
 from model.errors import CorpusError, SettingsError, WorkspaceError
 from tasks.floors import FLOORS, floors
 from tasks.plan import Run, plan_stage
+from tasks.prior import corrected
 from tasks.run import ShardRows
+from tasks.score import ScoreSettings
 from tasks.stages import BY_NAME
 from tasks.tally import Answers, answers_of
 
@@ -36,15 +38,20 @@ class Systems:
 
     def __init__(self, run: Run, split: str) -> None:
         rows = ShardRows(run, BY_NAME["score"], 0)
-        self._run, self._split = run, split
-        stage = BY_NAME["evaluate"]
+        self._run = run
+        stage = BY_NAME["evaluate" if split == "test" else "calibrate"]
+        if not run.keys[stage.name]:
+            raise WorkspaceError(f"{run.run_id} did not score the dev split: run it with --set calibrate.enabled=true")
         if plan_stage(run, stage).pending:
-            again = run.typed(f"rerun {run.run_id} --stage evaluate --downstream")
-            raise WorkspaceError(f"{run.run_id} is not evaluated yet: `{again}`")
-        self._predictions = [row for row in rows["predictions"] if split_of(row.utterance_id) == split]
+            again = run.typed(f"rerun {run.run_id} --stage {stage.name} --downstream")
+            raise WorkspaceError(f"{run.run_id} has not done {stage.name} yet: `{again}`")
+        self._predictions: list[Prediction] = [*rows[stage.writes]]
         if not self._predictions:
-            raise WorkspaceError(f"{run.run_id} predicted no line of the {split} split; see what evaluate rejected")
+            raise WorkspaceError(f"{run.run_id} predicted no line of the {split} split; see what {stage.name} rejected")
         self._utterances: Sequence[Utterance] = rows["utterances"]
+        score = run.settings["score"]
+        if isinstance(score, ScoreSettings) and score.prior != "off":
+            self._predictions += corrected(self._predictions, rows["dev_predictions"], self._utterances, score.prior)[0]
         self._gold = {row.utterance_id: row.emotion for row in self._utterances}
         self._models = answers_of(self._predictions)
 

@@ -86,6 +86,10 @@ ROWS: dict[str, list[Any]] = {
         Prediction(FIRST, "tuned", "joy", "joy", {"joy": 0.75, "anger": 0.25}, "joy", 0.1),
         Prediction(SECOND, "tuned", "anger", None, {}, "¯\\_(ツ)_/¯", 0.1),
     ],
+    "dev_predictions": [
+        Prediction("demo/dev/kitchen/1", "tuned", "joy", "anger", {"joy": 0.25, "anger": 0.75}, "anger", 0.1),
+        Prediction("demo/dev/kitchen/2", "tuned", "anger", "anger", {"joy": 0.25, "anger": 0.75}, "anger", 0.1),
+    ],
     "metrics": [
         Metric("demo", "test", "tuned", "accuracy", None, None, 0.5, 0.25, 0.75),
         Metric("demo", "test", "tuned", "confusion", "anger", "joy", 1.0),

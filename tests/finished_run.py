@@ -18,6 +18,7 @@ STAGES = {
     "captions": "captions",
     "instructions": "instructions",
     "finetune": "training_log",
+    "calibrate": "dev_predictions",
     "evaluate": "predictions",
     "score": "metrics",
 }

@@ -57,10 +57,12 @@ def recorded(
     utterances: Sequence[Utterance] | None = None,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "demo",
+    dev: Sequence[Prediction] = (),
 ) -> Run:
-    """A published run: shard 0 train, 1 dev, 2 test; ``tables`` are settings by stage."""
+    """A published run: shard 0 train, 1 dev, 2 test; ``tables`` are settings by stage, ``dev`` what calibrate found."""
     layout = open_workspace(root / "workspace", create=True)
     values = {"name": name, "ingest": {"corpus": "demo"}, "captions": {"enabled": False}, **(tables or {})}
+    values |= {"calibrate": {"enabled": True}} if dev else {}
     run = resolve(name, layout, validate(values, "test"), "test.toml")
     run.record.update(ledger.save_run(layout, run.record))
     rows = corpus_lines() if utterances is None else utterances
@@ -71,6 +73,8 @@ def recorded(
     for number, part in enumerate(shards.values()):
         write_shard(layout, "utterances", key, number, part, {})
     write_shard(layout, "predictions", run.key(BY_NAME["evaluate"]), 2, predictions, {})
+    if dev:
+        write_shard(layout, "dev_predictions", run.key(BY_NAME["calibrate"]), 1, dev, {})
     publish(run)
     return run
 

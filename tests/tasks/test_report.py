@@ -281,3 +281,19 @@ def test_of_several_corpora_each_has_its_block() -> None:
 def test_one_corpus_alone_needs_no_heading() -> None:
     assert not [tag for tag, attributes in page(rows()).elements if attributes.get("class") == "corpus"]
     assert render(rows(), SETTINGS, about()).startswith("<!DOCTYPE html>\n<html")
+
+
+def test_the_commonest_mistakes_are_shown_with_lines() -> None:
+    text = page(rows()).text
+    assert "joy taken for anger 4 of 8 Ana: Line 0. demo/test/0/0 Ana: Line 2. demo/test/0/2" in text
+
+
+def test_a_correction_and_the_readings_of_the_test_split_are_shown() -> None:
+    found = {**rows(), "training_log": []}
+    found["metrics"] += [*metrics("tuned+prior"), *metrics(split="dev"), *metrics("tuned+prior", split="dev")]
+    found["metrics"] += [replace(metrics()[0], split="dev", system="tuned+prior", metric="tau", value=0.35)]
+    shown = page(found, {**about(finetune={"key": "k"}), "test_readings": [{"run_id": "demo-123456"}] * 3})
+    assert "to the power of tau = 0.35, chosen on dev. On dev itself: weighted F1 66.7 to 66.7" in shown.text
+    assert "On test: weighted F1 66.7 to 66.7" in shown.text
+    assert "Tuned, bias taken back" in shown.text
+    assert "The test split was read 3 times by this adapter" in shown.text

@@ -64,3 +64,28 @@ def test_no_number_is_no_score() -> None:
     assert scores.systems() == []
     only = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, 0.5)], None).systems()[0]
     assert (only.n, only.bounds, only.weighted_f1) == (0, {}, None)
+
+
+def test_a_correction_is_told_for_dev_and_for_test() -> None:
+    def of(split: str, system: str, value: float) -> Metric:
+        return Metric("demo", split, system, "weighted_f1", None, None, value)
+
+    tau = Metric("demo", "dev", "tuned+prior", "tau", None, None, 0.35)
+    both = [of(split, system, 0.5) for split in ("dev", "test") for system in ("tuned", "tuned+prior")]
+    (found,) = Scores([*both, tau], "demo").corrections()
+    assert (found.title, found.tau, list(found.splits)) == ("Tuned (LoRA)", 0.35, ["dev", "test"])
+    assert found.splits["test"] == ({"weighted_f1": 0.5}, {"weighted_f1": 0.5})
+    assert Scores(both, "demo").corrections() == []
+    (alone,) = Scores([*both[:2], tau], "demo").corrections()
+    assert list(alone.splits) == ["dev"]
+
+
+def test_the_commonest_mistakes_come_first() -> None:
+    rows = [*metrics(), Metric("demo", "test", "tuned", "confusion", "joy", None, 6.0)]
+    found = Scores(rows, "demo").confused("tuned", 9)
+    assert [(pair.gold, pair.predicted, pair.count, pair.total) for pair in found] == [
+        ("joy", NO_ANSWER, 6, 14),
+        ("joy", "anger", 4, 14),
+    ]
+    assert Scores(rows, "demo").confused("tuned", 1) == found[:1]
+    assert Scores(rows, "demo").confused("untuned", 9) == []

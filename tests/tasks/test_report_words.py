@@ -10,7 +10,7 @@ from report_rows import TEST_IDS, about, metrics, utterance
 
 from model.dialogue import Rejected, TrainingStep
 from tasks.report_scores import Scores
-from tasks.report_words import lead, notes, percent
+from tasks.report_words import lead, notes, percent, readings
 
 MANY = Scores(metrics(n=5000), "demo")
 LINES = [utterance(name) for name in TEST_IDS]
@@ -102,3 +102,14 @@ def test_of_several_corpora_each_is_named() -> None:
     found = notes(about(), lines, (), [MANY, scores])
     assert "No video of meld was given: the model reads their text alone." in found
     assert "2 of 6 meld test lines have no score." in found
+
+
+def test_each_reading_of_the_test_split_is_told() -> None:
+    reads = [{"run_id": name} for name in ("demo-2", "demo-1", "demo-2")]
+    tuned = about(finetune=stage())
+    assert readings(tuned) == ""
+    once = readings({**tuned, "test_readings": reads[:1]})
+    assert once == "The test split was read once by this adapter, up to when this page was made."
+    several = readings({**tuned, "test_readings": reads})
+    assert several.startswith("The test split was read 3 times by this adapter, in the runs demo-1, demo-2,")
+    assert "by the untuned model in this run" in readings({**about(finetune=OFF), "test_readings": reads[:1]})

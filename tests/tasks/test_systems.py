@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,14 +40,35 @@ def test_they_are_what_was_scored(tmp_path: Path) -> None:
         assert stored[name] == scores(tally("demo", said.gold, said.answers).sum(0))["accuracy"]
 
 
+def test_a_correction_fitted_on_dev_is_a_system_of_both_splits(tmp_path: Path) -> None:
+    hesitant = [says(row, "neutral" if row.emotion == "joy" else row.emotion, share=0.3) for row in TEST]
+    dev = [
+        replace(says(row, "neutral" if row.emotion == "joy" else row.emotion, share=0.3), gold=row.emotion)
+        for row in corpus_lines()
+        if row.split == "dev"
+    ]
+    run = scored(recorded(tmp_path, hesitant, dev=dev))
+    on_test, on_dev = (Systems(run, split) for split in ("test", "dev"))
+    for systems in (on_test, on_dev):
+        assert systems.names() == ["tuned", "tuned+prior", "majority", "tfidf_lr"]
+    metrics = read_rows(run.layout, "metrics", run.key(BY_NAME["score"]), 0)
+    stored = {(row.split, row.system): row.value for row in metrics if row.metric == "weighted_f1"}
+    assert len(stored) == 8
+    for split, systems in (("test", on_test), ("dev", on_dev)):
+        said = systems.said("tuned+prior")
+        assert stored[split, "tuned+prior"] == scores(tally("demo", said.gold, said.answers).sum(0))["weighted_f1"]
+    (tau,) = (row for row in metrics if row.metric == "tau")
+    assert (tau.split, tau.system, tau.value) == ("dev", "tuned+prior", 0.0)
+
+
 def test_without_predictions_there_is_nothing_to_say(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="predicted no line of the test split"):
         Systems(recorded(tmp_path, []), "test")
-    with pytest.raises(WorkspaceError, match="predicted no line of the dev split"):
+    with pytest.raises(WorkspaceError, match=r"did not score the dev split: run it with --set calibrate\.enabled=true"):
         Systems(recorded(tmp_path, right_but(TEST, [])), "dev")
     run = recorded(tmp_path, right_but(TEST, []))
     run.layout.part("predictions", run.key(BY_NAME["evaluate"]), 2).unlink()
-    with pytest.raises(WorkspaceError, match="is not evaluated yet: `dialoguellm rerun"):
+    with pytest.raises(WorkspaceError, match="has not done evaluate yet: `dialoguellm rerun"):
         Systems(run, "test")
 
 
