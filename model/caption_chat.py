@@ -77,17 +77,18 @@ def chat(
     Each frame stands behind its number and time, then come the words spoken and the instruction.
     """
     stamps = [f"Frame {number}, {time:.1f} s" for number, time in enumerate(clip.times, 1)]
+    parts, told = list(pictures), [spoken(clip.words, controls), prompt.text]
     if form.interleaved:
         labels = [_text(f"{stamp}:") for stamp in stamps]
         parts = list(chain.from_iterable(zip(labels, pictures, strict=True)))
     else:
-        parts = [*pictures, _text(f"{'; '.join(stamps)}.")]
-    told = filter(None, [spoken(clip.words, controls), prompt.text])
-    if form.system and prompt.system:
-        parts.append(_text("\n".join(told)))
-        return [{"role": "system", "content": [_text(prompt.system)]}, {"role": "user", "content": parts}]
-    parts.append(_text("\n".join(filter(None, [prompt.system, *told]))))
-    return [{"role": "user", "content": parts}]
+        told.insert(0, f"{'; '.join(stamps)}.")
+    apart = form.system and prompt.system
+    if not apart:
+        told.insert(0, prompt.system)
+    parts.append(_text("\n".join(filter(None, told))))  # one part: templates put texts together without a space
+    system = [{"role": "system", "content": [_text(prompt.system)]}] if apart else []
+    return [*system, {"role": "user", "content": parts}]
 
 
 def spoken(words: str, controls: Sequence[str] = ()) -> str:

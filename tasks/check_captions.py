@@ -71,16 +71,15 @@ def _of_split(name: str, pairs: list[tuple[Utterance, Caption]]) -> Iterator[Fin
     words = sorted(caption.n_words for caption in said)
     length = f"{words[0]} to {words[-1]} words, the median {words[len(words) // 2]}"
     yield Finding("info", "captions", name, f"{len(said)} captions: {leaks}; {length}")
+    none = []
     for measure in MEASURES:
-        if judged := [caption for caption in said if measure.of(caption) is not None]:
-            yield Finding("info", "captions", name, _counted(measure, judged))
-
-
-def _counted(measure: Measure, judged: list[Caption]) -> str:
-    """How many captions reach the limit, and the first of the worst."""
-    over = [caption for caption in judged if (measure.of(caption) or 0.0) >= measure.least]
-    told = f"{len(over)} of {len(judged)} {measure.told}"
-    if not over:
-        return told
-    worst = max(over, key=lambda caption: measure.of(caption) or 0.0)
-    return f"{told}; for example {worst.utterance_id}: {worst.text[:80]!r}"
+        judged = [(value, caption) for caption in said if (value := measure.of(caption)) is not None]
+        over = [one for one in judged if one[0] >= measure.least]
+        if over:
+            _, worst = max(over, key=lambda one: one[0])
+            told = f"{len(over)} of {len(judged)} {measure.told}; for example {worst.utterance_id}: {worst.text[:80]!r}"
+            yield Finding("info", "captions", name, told)
+        elif judged:
+            none.append(measure.told)
+    if none:
+        yield Finding("info", "captions", name, f"none {', none '.join(none)}")

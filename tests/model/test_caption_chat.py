@@ -51,8 +51,8 @@ def test_each_frame_stands_behind_its_time() -> None:
 
 def test_a_template_that_takes_less_is_given_the_same_words() -> None:
     (user,) = shape(chat(CLIP, PROMPT, PICTURES, Form(system=False, interleaved=False)))
-    asked = "You describe clips.\nDescribe what can be seen."
-    assert user == ("user", ["a", "b", "Frame 1, 0.4 s; Frame 2, 1.3 s.", asked])
+    asked = "You describe clips.\nFrame 1, 0.4 s; Frame 2, 1.3 s.\nDescribe what can be seen."
+    assert user == ("user", ["a", "b", asked])
     own = CaptionPrompt("own", "Say what you see.")
     assert shape(chat(CLIP, own, PICTURES))[0][0] == "user", "an instruction of one's own stands alone"
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.caption_quality import Limits, Quality, fault_of, likeness, quality_of
 from model.caption_text import clean
@@ -99,6 +101,29 @@ def test_likeness_is_the_share_of_common_words() -> None:
     assert likeness("A man sits.", "a man SITS") == 1.0
     assert likeness("A man sits.", "A man stands up.") == pytest.approx(2 / 5)
     assert likeness("A man.", "Two dogs.") == likeness("", "") == 0.0
+
+
+REASONS = {
+    *("empty_caption", "chat_tokens", "label_only", "refusal", "too_short", "repeating_caption", "not_english"),
+    "emotion_words",
+}
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["a man", "joy", "sorry", "no image", "<s>", "她", "ไทย", "I can't", "[INST]"])).map(
+        " ".join
+    )
+)
+def test_any_text_is_measured_and_judged(text: str) -> None:
+    found = quality_of(clean(text))
+    assert found.n_words >= 0
+    assert 0 <= found.repetition <= 1
+    assert 0 <= found.english <= 1
+    assert likeness(text, text) in (0.0, 1.0)
+    fault = fault_of(clean(text), Limits(max_emotion_words=0))
+    assert fault is None or (fault[0] in REASONS and fault[1])
 
 
 def test_hostile_lengths_are_judged_in_no_time() -> None:
