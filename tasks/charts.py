@@ -99,8 +99,8 @@ def reliability(bins: Sequence[Bin], alt: str) -> str:
             middle = item.low + width / 2
             axes.bar(middle, item.accuracy, width * 0.86, color=_ACCENT, alpha=0.45, linewidth=0, label=label)
             axes.plot(item.confidence, item.accuracy, color=_ACCENT, marker="o", ms=4)
-            axes.text(middle, item.accuracy + 0.03, f"{item.count:,}", ha="center", size=8.5)
-        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.1))
+            axes.text(middle, 0.03, f"{item.count:,}", ha="center", size=8.5)
+        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.03))
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.tick_params(length=0)
         _legend(axes)

@@ -117,7 +117,11 @@ def test_comparisons_are_those_of_the_files(published: Layout) -> None:
             ("accuracy", 0.5, None),
             ("macro_f1", 0.5, None),
         ]
-    (published.comparisons / "k.json").unlink()
+    ledger.save_comparison(published, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
+    publish(published, [])
+    assert ask(published, "SELECT swap_p FROM comparisons ORDER BY ALL") == [(0.25,), (None,), (None,)]
+    for path in published.comparisons.iterdir():
+        path.unlink()
     publish(published, [])
     assert ask(published, "FROM comparisons") == []
 
