@@ -49,7 +49,7 @@ class KeyframesSettings(StageSettings):
 
     face_model: str | None = Field(default=None, min_length=1)
     """A face detector: "yunet" (fetched once) or the path of a YuNet .onnx. Without one ("off") the choice goes by the
-    picture alone and no faces are counted."""
+    picture alone and no faces are counted; with one, a face may make a stretch's second best frame win."""
 
     max_pixels: int = Field(default=4096 * 2304, ge=1)
     """Largest frame that is decoded, width × height."""
