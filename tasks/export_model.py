@@ -36,7 +36,7 @@ class MergeOptions:
 
     dtype: lora.Dtype | Literal["base"] = "base"
     lines: int = 64
-    tolerance: float = 0.02
+    tolerance: float = 0.05
     seed: int = 0
 
 
