@@ -203,8 +203,8 @@ def test_the_border_is_the_same_for_every_label_whatever_the_tokenizer_would_mer
     item = packing.encode(odd, "he is:", labels)
     assert odd("he is:joy").input_ids[: len(item.prompt)] != list(item.prompt)  # joined, the border would move
     for label, ids in zip(labels, item.answers, strict=True):
-        assert odd.decode(item.prompt) == "he is:"
-        assert odd.decode(ids, skip_special_tokens=True) == label
+        assert "".join(odd.convert_ids_to_tokens(item.prompt)) == "he is:"
+        assert "".join(odd.convert_ids_to_tokens(ids)) == f"{label}<end>"
         assert packing.encode(odd, "he is:", [label]) == packing.Item(item.prompt, (ids,))
     assert item.answers[1][0] == odd.convert_tokens_to_ids("sad")
     assert item.answers[1][1:] == (odd.eos_token_id,)  # the end token tells "sad" from what begins with it
