@@ -22,7 +22,6 @@ STARTS_PROCESSES = {"model/pinned_file.py", "tasks/video/process.py", "tasks/dem
 
 ELSEWHERE = {
     "model/test_gguf_import": ("model/pinned_file",),
-    "model/test_trainer": ("model/training_state",),
     "test_end_to_end": ("flows/pipeline", "flows/stages"),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",
