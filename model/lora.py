@@ -92,7 +92,9 @@ def _four_bits(place: str) -> dict[str, Any]:
 def recompute(model: Any) -> None:
     """Let ``model`` keep no activations inside its layers while it trains: computed again for the gradient, which is
     the same, dropout included. Less memory, about a third more time."""
-    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable  # older name
+    enable = (
+        getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    )  # older name
     enable({"use_reentrant": False})
 
 

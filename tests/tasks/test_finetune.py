@@ -193,3 +193,25 @@ def test_prompts_counted_with_another_tokenizer_are_refused(tiny_model: Path, tm
     rows = [replace(ROWS[0], n_prompt_tokens=ROWS[0].n_prompt_tokens + 1), *ROWS[1:]]
     with pytest.raises(TrainingError, match=r"1 rows have prompts of other lengths .*: demo/train/0/0; set finetune"):
         run(tmp_path, settings(tiny_model), rows=rows)
+
+
+def test_less_memory_gives_the_same_adapter_and_another_precision_another(tiny_model: Path, tmp_path: Path) -> None:
+    adapters = {}
+    for name, given in {
+        "plain": {},
+        "again": {"gradient_checkpointing": True},
+        "half": {"precision": "bfloat16"},
+    }.items():
+        run(tmp_path / name, settings(tiny_model, max_steps=2, **given))
+        adapters[name] = (tmp_path / name / "model" / "adapter" / "adapter_model.safetensors").read_bytes()
+    assert adapters["plain"] == adapters["again"] != adapters["half"]
+
+
+def test_four_bits_without_a_gpu_are_refused_before_the_first_step(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(TrainingError, match="needs a GPU"):
+        run(tmp_path, settings(tiny_model, quantize="4bit"))
+    assert not (tmp_path / "model").exists()
