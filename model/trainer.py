@@ -36,12 +36,13 @@ def train(
     base: str = "",
     dev: DevScore | None = None,
     share: bool = True,
+    helpers: training_step.Helpers | None = None,
     progress: Progress | None = None,
 ) -> Iterator[TrainingStep]:
     """Train ``model``'s adapter and leave it in ``folder/adapter``; yields one TrainingStep per optimizer step.
 
     ``base`` identifies the base weights and is recorded (``training_state.base_of``). ``dev`` is called at the end
-    of each epoch and of the run.
+    of each epoch and of the run. ``helpers`` are other processes that compute with this one.
 
     Goes on from the last checkpoint in ``folder/checkpoints``, yielding the steps before it again from its log;
     a finished run (``folder/training.json``) only yields its log. What lies there of other options or examples is set
@@ -64,7 +65,7 @@ def train(
             )
             break
         state.step += 1
-        row = training_step.take(model, optimizer, batch, state, total, options, share) | {"epoch": epoch}
+        row = training_step.take(model, optimizer, batch, state, total, options, share, helpers) | {"epoch": epoch}
         if dev and (ends_epoch or state.step == total):
             row |= _score(dev, model, folder, state, options)
         state.log.append(row)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from model import lora
 from model.errors import TrainingError
@@ -21,8 +21,24 @@ log = logging.getLogger(__name__)
 _NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory|bad_alloc", re.IGNORECASE)
 
 
+class Helpers(Protocol):
+    """Other processes that compute with this one (training_processes.py); ``processes`` counts it too."""
+
+    processes: int
+
+    def gradient(self, rows: Sequence[Example], size: int, step: int) -> float:
+        """The loss of a batch, computed ``size`` rows at a time; its gradient is left in the parameters."""
+
+
 def take(
-    model: Any, optimizer: Any, batch: Sequence[Example], state: State, total: int, options: TrainOptions, share: bool
+    model: Any,
+    optimizer: Any,
+    batch: Sequence[Example],
+    state: State,
+    total: int,
+    options: TrainOptions,
+    share: bool,
+    helpers: Helpers | None = None,
 ) -> dict[str, Any]:
     """Step ``state.step``; the log's row without its epoch.
 
@@ -36,14 +52,19 @@ def take(
     for group in optimizer.param_groups:
         group["lr"] = rate
     rows = sorted(batch, key=lambda example: len(example.item.prompt))
-    loss = _gradient(model, optimizer, rows, state, options, share)
+    processes = helpers.processes if helpers else 1
+    if helpers:
+        loss = helpers.gradient(rows, options.micro_batch, state.step)
+    else:
+        loss = _gradient(model, optimizer, rows, state, options, share)
     norm = torch.nn.utils.clip_grad_norm_([p for _, p in lora.trainable(model)], options.clip)
     if not torch.isfinite(norm):
         names = ", ".join(example.utterance_id for example in batch)
         raise TrainingError(f"step {state.step}: the gradient is not finite (batch {names}); lower learning_rate")
     optimizer.step()
     size = state.micro_batch or options.micro_batch
-    parts = [[row.item for row in rows[first : first + size]] for first in range(0, len(rows), size)]
+    shares = [rows[rank::processes] for rank in range(processes)]
+    parts = [[row.item for row in one[first : first + size]] for one in shares for first in range(0, len(one), size)]
     return {
         "step": state.step,
         "loss": loss,
@@ -72,7 +93,7 @@ def _gradient(
     size = state.micro_batch or options.micro_batch
     while True:
         try:
-            return _accumulate(model, optimizer, rows, size, state.step, options, share)
+            return accumulate(model, rows, size, state.step, options, share)
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
                 raise
@@ -98,18 +119,31 @@ def _give_back_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _accumulate(
-    model: Any, optimizer: Any, rows: Sequence[Example], size: int, step: int, options: TrainOptions, share: bool
+def accumulate(
+    model: Any,
+    rows: Sequence[Example],
+    size: int,
+    step: int,
+    options: TrainOptions,
+    share: bool,
+    *,
+    terms: int | None = None,
+    rank: int = 0,
 ) -> float:
-    """The batch's loss; its gradient is left in the parameters."""
+    """The rows' loss; its gradient is left in the parameters, None where there are no rows.
+
+    ``terms`` is what both are divided by, if the rows are a part of a batch: process ``rank``'s.
+    """
     import torch
 
-    optimizer.zero_grad(set_to_none=True)
-    terms = n_terms(rows, options.loss_on)
+    for _, parameter in lora.trainable(model):
+        parameter.grad = None
+    terms = terms or n_terms(rows, options.loss_on)
     total = 0.0
     model.train()
     with torch.random.fork_rng():
-        torch.manual_seed(options.seed * 1_000_003 + step)  # the step's dropout, the same after a resume
+        # the step's dropout, the same after a resume
+        torch.manual_seed(options.seed * 1_000_003 + step + rank * 2**40)
         for first in range(0, len(rows), size):
             part = rows[first : first + size]
             found = losses(model, part, options.loss_on, share=share)
