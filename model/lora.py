@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from model import fast_linear
 from model.errors import TrainingError, WeightsError
 
 Target = Literal["all-linear", "q_proj,v_proj"]
@@ -55,6 +56,7 @@ def load(model_folder: Path, adapter: Path | None = None, *, device: str | None 
     if tokenizer.eos_token_id is None:
         raise WeightsError(f"{model_folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
     model = model.to(place).eval()
+    fast_linear.switch_on(model)
     return (_with_adapter(model, adapter) if adapter else model), tokenizer
 
 
