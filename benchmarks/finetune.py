@@ -36,7 +36,7 @@ from model import lora, packing, trainer, weights
 from model.training_plan import Example, TrainOptions, batches
 from model.training_step import memory_mib
 
-BATCH = 16
+BATCH = 8
 MARK = "answer: "
 
 

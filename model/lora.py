@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from model import fast_linear
 from model.errors import TrainingError, WeightsError
 
 Target = Literal["all-linear", "q_proj,v_proj"]
@@ -66,6 +67,7 @@ def load(
     if tokenizer.eos_token_id is None:
         raise WeightsError(f"{model_folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
     model = (model if more else model.to(place)).eval()
+    fast_linear.switch_on(model)
     return (_with_adapter(model, adapter) if adapter else model), tokenizer
 
 
