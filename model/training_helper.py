@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -57,12 +59,20 @@ def _example(found: dict[str, Any]) -> Example:
     return Example(**{**found, "item": item, "offsets": tuple(found["offsets"])})
 
 
+def _end_with_parent() -> None:
+    """Waits for the end of the standard input, which the process that trains holds open, whatever it dies of."""
+    os.read(0, 1)
+    os._exit(1)
+
+
 def main() -> None:
     folder, rank = sys.argv[1:]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work(Path(folder), int(rank))
     except DialogueError as error:
         raise SystemExit(str(error)) from error
+    os._exit(0)  # there is nothing to tidy up, and gloo's threads abort where the other side has closed
 
 
 if __name__ == "__main__":

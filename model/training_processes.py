@@ -30,6 +30,9 @@ from model.training_step import accumulate
 WAITING = timedelta(days=7)
 """How long a process waits for one that is there; one that is gone is noticed at once."""
 
+ROOM = Path(__file__).parents[1]
+"""Where this program's rooms lie, for processes that are started in any directory."""
+
 STOP = -1
 START_S = 1800.0
 _POLL_S = 0.05
@@ -85,14 +88,12 @@ class Helpers:
 
     def start(self) -> None:
         """Starts the processes and waits until each has loaded its model. Raises TrainingError where one does not."""
+        path = os.pathsep.join(filter(None, [str(ROOM), os.environ.get("PYTHONPATH")]))
         for rank in range(1, self.processes):
+            command = [sys.executable, "-P", "-m", "model.training_helper", str(self._folder), str(rank)]
             with self._log(rank).open("wb") as said:
-                command = [sys.executable, "-P", "-m", "model.training_helper", str(self._folder), str(rank)]
-                self.running.append(
-                    subprocess.Popen(
-                        command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
-                    )
-                )
+                more: dict[str, Any] = {"stdout": said, "stderr": said, "env": {**os.environ, "PYTHONPATH": path}}
+                self.running.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **more))
         until = time.monotonic() + START_S
         waiting = {rank: self._folder / f"ready-{rank}" for rank in range(1, self.processes)}
         while any(not path.exists() for path in waiting.values()):
@@ -113,6 +114,10 @@ def helpers(model: Any, examples: Sequence[Example], job: Job) -> Iterator[Helpe
     if job.processes == 1:
         yield None
         return
+    import torch
+
+    if 0 < (gpus := torch.cuda.device_count()) < job.processes:
+        raise TrainingError(f"finetune.processes = {job.processes}, but there are {gpus} GPUs; a process needs its own")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dialoguellm-")))
         (folder / "job.json").write_text(json.dumps(asdict(job) | {"examples": [asdict(one) for one in examples]}))
@@ -122,8 +127,6 @@ def helpers(model: Any, examples: Sequence[Example], job: Job) -> Iterator[Helpe
         join(folder, 0, job.processes)
         yield made
         with suppress(RuntimeError):  # one that is gone need not be told
-            import torch
-
             send(torch.tensor([STOP, 0, 0]))
 
 
@@ -138,13 +141,15 @@ def _end(made: Helpers) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdin:
+            process.stdin.close()
 
 
 def join(folder: Path, rank: int, processes: int) -> None:
     """Makes this process number ``rank`` of those that meet in ``folder``."""
     import torch
 
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else it asks for the machine's name, which may lead nowhere
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=processes, timeout=WAITING
     )

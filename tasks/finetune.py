@@ -11,6 +11,7 @@ from typing import Any
 from model import emotions, lora, packing, trainer, weights
 from model.dialogue import Instruction, TrainingStep, corpus_of
 from model.training_plan import Example, TrainOptions
+from model.training_processes import Job, helpers
 from tasks import class_balance
 from tasks.finetune_settings import FinetuneSettings
 from tasks.label_scoring import gold_of, score_rows, words_of
@@ -35,8 +36,8 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     chosen = _subset(train, settings.max_examples, settings.seed)
     chosen_dev = _subset(dev, settings.max_dev_examples, settings.seed)
     _tell(settings, chosen, train, chosen_dev, dev)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    threads = settings.threads or max(1, torch.get_num_threads() // settings.processes)
+    torch.set_num_threads(threads)
     folder = weights.resolve(settings.model, context.cache, progress=context.progress)
     base, tokenizer = lora.load(folder, precision=settings.precision, quantize=settings.quantize)
     examples = training_examples(tokenizer, chosen, settings)
@@ -46,17 +47,24 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     model = lora.attach(base, adapter, settings.model, settings.seed)
     if settings.gradient_checkpointing:
         lora.recompute(model)
-    what = f"steps on {len(chosen)} of {len(train)} rows"
-    yield from trainer.train(
-        model,
-        examples,
-        context.folder,
-        _options(settings),
-        base=weights.identity(settings.model),
-        dev=_dev_score(model, tokenizer, chosen_dev, share) if chosen_dev else None,
-        share=share,
-        progress=lambda done, total, _what: context.progress(done, total, what),
+    job = Job(
+        *(str(folder), adapter, _options(settings), settings.processes, share, settings.precision, settings.quantize),
+        recompute=settings.gradient_checkpointing,
+        threads=threads,
     )
+    what = f"steps on {len(chosen)} of {len(train)} rows"
+    with helpers(model, examples, job) as others:
+        yield from trainer.train(
+            model,
+            examples,
+            context.folder,
+            job.options,
+            base=weights.identity(settings.model),
+            dev=_dev_score(model, tokenizer, chosen_dev, share) if chosen_dev else None,
+            share=share,
+            helpers=others,
+            progress=lambda done, total, _what: context.progress(done, total, what),
+        )
 
 
 def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings) -> list[Example]:

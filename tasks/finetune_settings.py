@@ -55,7 +55,16 @@ class FinetuneSettings(StageSettings):
     """How the adapter is trained."""
 
     NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset(
-        {"preset", "model", "micro_batch", "threads", "checkpoint_every", "keep_checkpoints", "gradient_checkpointing"}
+        {
+            "preset",
+            "model",
+            "micro_batch",
+            "threads",
+            "checkpoint_every",
+            "keep_checkpoints",
+            "gradient_checkpointing",
+            "processes",
+        }
     )
 
     enabled: bool = True
@@ -159,8 +168,12 @@ class FinetuneSettings(StageSettings):
     max_dev_examples: int | None = Field(default=None, ge=1)
     """Score a random subset of so many dev rows at the end of each epoch."""
 
+    processes: int = Field(default=1, ge=1, le=64)
+    """Processes on this machine that share each batch, a GPU each where there are any; changes the result by rounding
+    and the draws of dropout only."""
+
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads; default: as many as torch chooses."""
+    """CPU threads of each process; default: as many as torch chooses, shared out."""
 
     seed: int = 0
     """Seed of the subset, the adapter's first numbers, the order of the rows and the dropout."""

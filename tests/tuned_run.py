@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from exported_run import finished, instruction, write_instructions
 
 from model.dialogue import Metric
+from model.packing import encode_prompts
 from storage.shards import write_shard
+from tasks.instructions import load_tokenizer
 from tasks.plan import Run
 from tasks.run import run_shard
 from tasks.stages import BY_NAME
@@ -39,7 +42,10 @@ def tuned(root: Path, model: Path, **settings: Any) -> Run:
         stages[name] = {**stages.get(name, {}), **values}
     run = finished(root, **stages)
     for shard in (0, 1):
-        write_instructions(run, shard, [instruction("train", shard, turn, "anger") for turn in range(3)])
+        rows = [instruction("train", shard, turn, "anger") for turn in range(3)]
+        counted = encode_prompts(load_tokenizer(base), [row.prompt for row in rows])
+        made = [replace(row, n_prompt_tokens=len(ids)) for row, ids in zip(rows, counted, strict=True)]
+        write_instructions(run, shard, made)
     run_shard(run, "finetune", 0)
     return run
 

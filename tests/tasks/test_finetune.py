@@ -215,3 +215,20 @@ def test_four_bits_without_a_gpu_are_refused_before_the_first_step(tiny_model: P
     with pytest.raises(TrainingError, match="needs a GPU"):
         run(tmp_path, settings(tiny_model, quantize="4bit"))
     assert not (tmp_path / "model").exists()
+
+
+def test_two_processes_train_the_adapter_of_one(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    found = []
+    for processes in (1, 2):
+        values = settings(tiny_model, processes=processes, max_steps=3, dropout=0.0)
+        assert values.key_fields() == settings(tiny_model, max_steps=3, dropout=0.0).key_fields()
+        folder = tmp_path / str(processes)
+        steps = run(folder, values)
+        found.append((steps, load_file(folder / "model" / "adapter" / "adapter_model.safetensors")))
+    (one, ours), (two, theirs) = found
+    assert [step.loss for step in two] == pytest.approx([step.loss for step in one], rel=1e-4)
+    assert two[-1].dev_loss == pytest.approx(one[-1].dev_loss, rel=1e-4)
+    assert all(torch.allclose(value, theirs[name], atol=1e-4) for name, value in ours.items())
