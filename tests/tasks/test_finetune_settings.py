@@ -31,11 +31,11 @@ def test_the_key_says_what_is_done_and_not_by_which_name() -> None:
 
 def test_what_is_off_stays_out_of_the_key() -> None:
     names = {*FinetuneSettings().key_fields()}
-    off = {"beta2", "warmup_steps", "patience", "loss_on", "class_weights", "logit_adjust", "best_by"}
+    off = {"beta2", "warmup_steps", "patience", "loss_on", "class_weights", "logit_adjust", "best_by", "speaker_task"}
     assert not names & {*off, "keep_checkpoints"}
     changes: list[dict[str, Any]] = [
         *({"beta2": 0.999}, {"warmup_steps": 3}, {"patience": 1}, {"loss_on": "all"}, {"class_weights": "balanced"}),
-        *({"logit_adjust": 1.0}, {"best_by": "weighted_f1"}),
+        *({"logit_adjust": 1.0}, {"best_by": "weighted_f1"}, {"speaker_task": 0.1}),
     ]
     keys = [FinetuneSettings(**change).key_fields() for change in changes]
     assert all(keys[a] != keys[b] for a in range(len(keys)) for b in range(a))
@@ -51,6 +51,7 @@ def test_what_is_off_stays_out_of_the_key() -> None:
         {"patience": 0},
         {"loss_on": "all", "class_weights": "balanced"},
         {"preset": "paper-code", "logit_adjust": 1.0},
+        {"speaker_task": 0.1, "logit_adjust": 1.0},
     ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
