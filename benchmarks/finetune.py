@@ -16,14 +16,16 @@ of one such multiplication measured in between. It is to be at least 2.5 times T
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,11 @@ from rich.table import Table
 from training import peer
 from training.rows import examples
 
-from model import lora, packing, trainer, weights
+from model import fast_linear, lora, packing, trainer, weights
 from model.training_plan import Example, TrainOptions, batches
 from model.training_step import memory_mib
 
 BATCH = 8
-MARK = "answer: "
 
 
 def main() -> None:
@@ -101,15 +102,15 @@ def start(name: str, order: str, options: argparse.Namespace) -> subprocess.Pope
 
 
 def ask(child: subprocess.Popen[str]) -> dict[str, float]:
-    """One answer of a child, which is told to go on first; other lines that it prints are left out."""
+    """One answer of a child, which is told to go on first."""
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write("go\n")
     child.stdin.flush()
-    for line in child.stdout:
-        if line.startswith(MARK):
-            return dict(json.loads(line.removeprefix(MARK)))
-    raise SystemExit(f"{child.args} ended early")
+    line = child.stdout.readline()
+    if not line:
+        raise SystemExit(f"{child.args} ended early")
+    return dict(json.loads(line))
 
 
 def summary(
@@ -142,9 +143,14 @@ def summary(
 
 def serve(options: argparse.Namespace) -> None:
     import torch
+    from transformers import AutoModelForCausalLM
 
+    answers = own_output()
     torch.set_num_threads(options.threads)
-    model, tokenizer = lora.load(weights.resolve(weights.DEFAULT, options.cache))
+    folder = weights.resolve(weights.DEFAULT, options.cache)
+    model, tokenizer = lora.load(folder)
+    if options.child != "ours":  # as its users load it
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model = lora.attach(model, lora.LoraOptions(dropout=0.0), weights.DEFAULT)
     train = TrainOptions(
         batch_size=BATCH, micro_batch=BATCH, max_steps=options.steps, schedule="constant", warmup=0.0,
@@ -152,23 +158,31 @@ def serve(options: argparse.Namespace) -> None:
     )  # fmt: skip
     rows = examples(tokenizer, BATCH * options.steps, options.meld, options.cache)
     parts = [batch for batch, _, _ in batches(rows, train, 0, options.steps)]
-    answer({"gflop_a_step": gflop(model, parts), **shares(parts)})
+    wait_for_word()
+    answers({"gflop_a_step": gflop(model, parts), **shares(parts)})
     if options.child == "ours":
         run = ours(model, rows, train)
     else:
         run = peer.losses(model, tokenizer, parts, train, padding_free=options.child == "trl_padding_free")
     wait = time.process_time if options.threads == 1 else time.perf_counter
     for _ in range(options.steps):
-        input()
+        wait_for_word()
         before = wait()
         loss = next(run)
-        answer({"loss": loss, "seconds": wait() - before})
-    input()
-    answer({"peak_mib": memory_mib()})
+        answers({"loss": loss, "seconds": wait() - before})
+    wait_for_word()
+    answers({"peak_mib": memory_mib()})
 
 
-def answer(value: dict[str, float]) -> None:
-    print(MARK + json.dumps(value), flush=True)
+def wait_for_word() -> None:
+    sys.stdin.readline()
+
+
+def own_output() -> Callable[[dict[str, float]], None]:
+    """Where answers go; whatever else the process prints goes to the errors."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return lambda value: print(json.dumps(value), file=answers, flush=True)
 
 
 def ours(model: Any, rows: Sequence[Example], options: TrainOptions) -> Iterator[float]:
@@ -205,11 +219,15 @@ def gflops(options: argparse.Namespace) -> float:
 
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.threads == 1 else time.perf_counter
-    left, right = torch.randn(1200, 576), torch.randn(1536, 576)
-    start = clock()
-    for _ in range(20):
-        torch.nn.functional.linear(left, right)
-    return 20 * 2 * 1200 * 576 * 1536 / (clock() - start) / 1e9
+    layer = torch.nn.Linear(576, 1536, bias=False).requires_grad_(False)
+    x, speeds = torch.randn(1200, 576), []
+    for one in (layer, fast_linear.switch_on(copy.deepcopy(layer))):
+        one(x)
+        start = clock()
+        for _ in range(20):
+            one(x)
+        speeds.append(20 * 2 * 1200 * 576 * 1536 / (clock() - start) / 1e9)
+    return max(speeds)
 
 
 if __name__ == "__main__":

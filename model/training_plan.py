@@ -48,7 +48,8 @@ class Example:
     """One training row. ``weight`` multiplies its loss.
 
     ``item`` has one answer; with ``offsets`` it has one for each label, ``gold`` is the right one's place, and the
-    offsets (nats) are added to the labels' scores before the loss compares them.
+    offsets (nats) are added to the labels' scores before the loss compares them. Rows of one ``task`` are computed
+    together: their prompts begin alike.
     """
 
     utterance_id: str
@@ -56,6 +57,7 @@ class Example:
     weight: float = 1.0
     gold: int = 0
     offsets: tuple[float, ...] = ()
+    task: str = "emotion"
 
 
 def n_steps(n_examples: int, options: TrainOptions) -> int:

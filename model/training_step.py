@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,7 +52,7 @@ def take(
     rate = learning_rate(state.step, total, options)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    rows = sorted(batch, key=lambda example: len(example.item.prompt))
+    rows = sorted(batch, key=lambda example: (example.task, len(example.item.prompt)))
     processes = helpers.processes if helpers else 1
     if helpers:
         loss = helpers.gradient(rows, options.micro_batch, state.step)
@@ -62,9 +63,8 @@ def take(
         names = ", ".join(example.utterance_id for example in batch)
         raise TrainingError(f"step {state.step}: the gradient is not finite (batch {names}); lower learning_rate")
     optimizer.step()
-    size = state.micro_batch or options.micro_batch
-    shares = [rows[rank::processes] for rank in range(processes)]
-    parts = [[row.item for row in one[first : first + size]] for one in shares for first in range(0, len(one), size)]
+    size, shares = state.micro_batch or options.micro_batch, [rows[rank::processes] for rank in range(processes)]
+    parts = [[row.item for row in part] for one in shares for part in _parts(one, size)]
     return {
         "step": state.step,
         "loss": loss,
@@ -144,14 +144,20 @@ def accumulate(
     with torch.random.fork_rng():
         # the step's dropout, the same after a resume
         torch.manual_seed(options.seed * 1_000_003 + step + rank * 2**40)
-        for first in range(0, len(rows), size):
-            part = rows[first : first + size]
+        for part in _parts(rows, size):
             found = losses(model, part, options.loss_on, share=share)
             _require_finite(found, part, step)
             loss = found.sum() / terms
             loss.backward()
             total += float(loss.detach())
     return total
+
+
+def _parts(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
+    """What is computed together: so many rows at most, of one task."""
+    for _, group in groupby(rows, key=lambda row: row.task):
+        some = list(group)
+        yield from (some[first : first + size] for first in range(0, len(some), size))
 
 
 def _require_finite(found: Any, part: Sequence[Example], step: int) -> None:

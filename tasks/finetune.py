@@ -9,14 +9,15 @@ from dataclasses import fields
 from typing import Any
 
 from model import emotions, lora, packing, trainer, weights
+from model.chat import chat_template
 from model.dialogue import Instruction, TrainingStep, corpus_of
 from model.training_plan import Example, TrainOptions
 from model.training_processes import Job, helpers
-from tasks import class_balance
+from tasks import class_balance, speaker_task
 from tasks.finetune_settings import FinetuneSettings
 from tasks.label_scoring import gold_of, score_rows, words_of
 from tasks.stage import Context, Rows, Stage
-from tasks.training_gates import check, check_tokens
+from tasks.training_gates import check, check_lengths, check_tokens
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     base, tokenizer = lora.load(folder, precision=settings.precision, quantize=settings.quantize)
     examples = training_examples(tokenizer, chosen, settings)
     check_tokens(tokenizer, chosen, [example.item for example in examples], base.config)
+    if settings.speaker_task:
+        examples += speaker_examples(tokenizer, chosen, settings, base.config)
     share = packing.supported(base)
     adapter = lora.LoraOptions(settings.r, settings.alpha, settings.dropout, settings.target)
     model = lora.attach(base, adapter, settings.model, settings.seed)
@@ -83,6 +86,17 @@ def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: Fin
         else:
             examples.append(Example(row.utterance_id, packing.encode(tokenizer, row.prompt, [row.answer]), weight))
     return examples
+
+
+def speaker_examples(
+    tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings, config: Any
+) -> list[Example]:
+    asked = speaker_task.questions(rows, settings.speaker_task, settings.seed, chat_template(tokenizer))
+    found = [
+        Example(name, packing.encode(tokenizer, text, [answer]), task=speaker_task.TASK) for name, text, answer in asked
+    ]
+    check_lengths([(example.utterance_id, example.item) for example in found], config)
+    return found
 
 
 def _tell(

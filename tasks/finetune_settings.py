@@ -44,6 +44,7 @@ _OFF = {
     "loss_on": "answer",
     "class_weights": "off",
     "logit_adjust": 0.0,
+    "speaker_task": 0.0,
     "best_by": "loss",
     "precision": "auto",
     "quantize": "off",
@@ -133,6 +134,10 @@ class FinetuneSettings(StageSettings):
     """Tau: the loss is that of the right label among its corpus's labels, tau x log of a label's share of the train
     rows added to each score (Menon et al., 2021). 0: off, the loss is that of the answer's tokens."""
 
+    speaker_task: float = Field(default=0.0, ge=0, le=1)
+    """Rows added that ask who says the last line, of the names shown, as a share of the train rows; drawn by the seed.
+    0: off. Needs prompts that show speakers; not with logit_adjust."""
+
     clip: float = Field(default=1.0, gt=0)
     """Longest gradient; a longer one is scaled down to it."""
 
@@ -190,6 +195,8 @@ class FinetuneSettings(StageSettings):
     def _one_loss(self) -> FinetuneSettings:
         if self.loss_on == "all" and (self.class_weights != "off" or self.logit_adjust):
             raise ValueError('class_weights and logit_adjust weigh answers: set loss_on = "answer"')
+        if self.speaker_task and self.logit_adjust:
+            raise ValueError("logit_adjust compares labels, and speaker_task's answers are names: set one of them to 0")
         return self
 
     def key_fields(self) -> dict[str, Any]:

@@ -58,10 +58,15 @@ def check_tokens(tokenizer: Any, rows: Sequence[Instruction], items: Sequence[It
     kinds = {(corpus_of(row.utterance_id), words_of(row)) for row in rows}
     for corpus, words in sorted(kinds):
         _check_labels(tokenizer, corpus, words)
+    check_lengths([(row.utterance_id, item) for row, item in pairs], config)
+
+
+def check_lengths(named: Sequence[tuple[str, Item]], config: Any) -> None:
+    """Raises TrainingError where prompt and answer are more tokens than ``config.max_position_embeddings``."""
     limit = getattr(config, "max_position_embeddings", None)
     _refuse(
         f"are longer than the {limit} tokens that the model can take",
-        (row.utterance_id for row, item in pairs if limit and len(item.prompt) + max(map(len, item.answers)) > limit),
+        (name for name, item in named if limit and len(item.prompt) + max(map(len, item.answers)) > limit),
         "lower instructions.max_tokens",
     )
 

@@ -26,13 +26,18 @@ class Machine:
 
     def __init__(self, model_folder: Path, folder: Path, options: TrainOptions = OPTIONS, dropout: float = 0.3) -> None:
         self.model_folder, self.folder, self.options, self.dropout = model_folder, folder, options, dropout
+        self.tasks = ["emotion"] * len(LINES)
         self.dev_scores: list[tuple[float, float]] = []
 
     def run(self, kill_at: int | None = None) -> list[TrainingStep]:
         base, tokenizer = lora.load(self.model_folder, device="cpu")
         model = lora.attach(base, lora.LoraOptions(r=4, dropout=self.dropout), "tiny", seed=5)
         examples = [
-            Example(f"meld/train/0/{k}", packing.encode(tokenizer, line, [("joy", "anger", "fear")[k % 3]]))
+            Example(
+                f"meld/train/0/{k}",
+                packing.encode(tokenizer, line, [("joy", "anger", "fear")[k % 3]]),
+                task=self.tasks[k],
+            )
             for k, line in enumerate(LINES)
         ]
 

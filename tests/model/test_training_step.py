@@ -112,3 +112,11 @@ def test_the_log_says_what_was_computed_and_held(uninterrupted: tuple[bytes, lis
         assert step.unique_tokens is not None
         assert 0 < step.unique_tokens < step.tokens
     assert training_step.memory_mib() > 100  # torch alone
+
+
+def test_rows_of_two_tasks_are_not_computed_together(tiny_model: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    sizes = limited(monkeypatch, 100)
+    machine = Machine(tiny_model, tmp_path, dataclasses.replace(OPTIONS, micro_batch=4, max_steps=2))
+    machine.tasks = ["speaker", "emotion", "speaker"] * 5
+    machine.run()
+    assert len(sizes) == 4  # two steps, each of both tasks

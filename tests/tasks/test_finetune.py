@@ -232,3 +232,18 @@ def test_two_processes_train_the_adapter_of_one(tiny_model: Path, tmp_path: Path
     assert [step.loss for step in two] == pytest.approx([step.loss for step in one], rel=1e-4)
     assert two[-1].dev_loss == pytest.approx(one[-1].dev_loss, rel=1e-4)
     assert all(torch.allclose(value, theirs[name], atol=1e-4) for name, value in ours.items())
+
+
+def test_the_speaker_task_is_mixed_into_training_and_not_into_the_dev_rows(tiny_model: Path, tmp_path: Path) -> None:
+    def shown(one: Instruction) -> Instruction:
+        body = f"Monica: What now?\n{one.messages[0][1].splitlines()[1]}"
+        return replace(one, variant="sound-c1-name-nodesc", messages=(("system", "Name it."), ("user", body)))
+
+    rows = [shown(one) for one in ROWS]
+    told: list[int] = []
+    values = settings(tiny_model, speaker_task=0.5, epochs=1)
+    steps = run(tmp_path, values, rows=rows, progress=lambda _done, total, _what: told.append(total))
+    assert told[-1] == len(steps) == 4  # 18 rows and 9 questions in batches of 8
+    plain = run(tmp_path / "plain", settings(tiny_model, epochs=1), rows=rows)
+    assert sum(step.tokens for step in steps) > sum(step.tokens for step in plain) * 1.3
+    assert steps[-1].dev_weighted_f1 is not None

@@ -31,13 +31,14 @@ def test_the_key_says_what_is_done_and_not_by_which_name() -> None:
 
 def test_what_is_off_stays_out_of_the_key() -> None:
     names = {*FinetuneSettings().key_fields()}
-    off = {"beta2", "warmup_steps", "patience", "loss_on", "class_weights", "logit_adjust", "best_by"}
+    off = {"beta2", "warmup_steps", "patience", "loss_on", "class_weights", "logit_adjust", "best_by", "speaker_task"}
     off |= {"precision", "quantize"}
-    assert not names & {*off, "keep_checkpoints", "gradient_checkpointing"}
-    assert FinetuneSettings(gradient_checkpointing=True).key_fields() == FinetuneSettings().key_fields()
+    assert not names & {*off, "keep_checkpoints", "gradient_checkpointing", "processes"}
+    machine = FinetuneSettings(gradient_checkpointing=True, processes=2)
+    assert machine.key_fields() == FinetuneSettings().key_fields()
     changes: list[dict[str, Any]] = [
         *({"beta2": 0.999}, {"warmup_steps": 3}, {"patience": 1}, {"loss_on": "all"}, {"class_weights": "balanced"}),
-        *({"logit_adjust": 1.0}, {"best_by": "weighted_f1"}),
+        *({"logit_adjust": 1.0}, {"best_by": "weighted_f1"}, {"speaker_task": 0.1}),
         *({"precision": "float32"}, {"precision": "bfloat16"}, {"quantize": "4bit"}),
     ]
     keys = [FinetuneSettings(**change).key_fields() for change in changes]
@@ -56,6 +57,7 @@ def test_what_is_off_stays_out_of_the_key() -> None:
         {"quantize": "8bit"},
         {"loss_on": "all", "class_weights": "balanced"},
         {"preset": "paper-code", "logit_adjust": 1.0},
+        {"speaker_task": 0.1, "logit_adjust": 1.0},
     ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
