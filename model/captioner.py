@@ -11,17 +11,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from model import vlm
+from model.caption_chat import Clip, chat, form_of, spoken
 from model.caption_prompt import CaptionPrompt
 from model.errors import SettingsError, VideoError
 from model.pictures import decode_jpeg
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from model.plain import control_tokens
 
 _log = logging.getLogger(__name__)
+
+Chat = list[dict[str, Any]]
+"""Messages as processors of transformers take them, pictures among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,14 @@ class Captioner(Protocol):
 
     def describe(
         self,
-        frames: Sequence[Sequence[bytes]],
+        clips: Sequence[Clip],
         prompt: CaptionPrompt,
         max_new_tokens: int,
         progress: Callable[[int], None] = ...,
     ) -> list[Described | VideoError]:
-        """One result for each utterance, in order; ``frames`` holds its JPEGs in order of time.
+        """One result for each utterance's clip, in order.
 
-        An utterance whose pictures cannot be used gets a VideoError and the others their descriptions.
+        An utterance whose pictures or words cannot be used gets a VideoError and the others their descriptions.
         ``progress`` is called with the number of utterances done so far.
         """
         ...
@@ -67,17 +69,22 @@ class TransformersCaptioner:
         self.folder = folder
         self.batch_size = batch_size
         self._model, self._processor = vlm.load(folder)
+        self._form = form_of(self._processor)
+        tokenizer = self._processor.tokenizer
+        self._controls = control_tokens(tokenizer)
+        self._control_ids = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(self._controls))}
+        self._control_ids -= {tokenizer.unk_token_id}
         self._lock = threading.Lock()  # some models keep state of their own between the steps of one generation
 
     def describe(
         self,
-        frames: Sequence[Sequence[bytes]],
+        clips: Sequence[Clip],
         prompt: CaptionPrompt,
         max_new_tokens: int,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Described | VideoError]:
-        distinct = [list(dict.fromkeys(jpegs)) for jpegs in frames]
-        waiting = sorted(range(len(distinct)), key=lambda index: len(distinct[index]))
+        distinct = [clip.distinct() for clip in clips]
+        waiting = sorted(range(len(distinct)), key=lambda index: len(distinct[index].jpegs))
         results: dict[int, Described | VideoError] = {}
         halved = False
         while waiting:
@@ -92,37 +99,44 @@ class TransformersCaptioner:
                 continue
             waiting = waiting[len(batch) :]
             progress(len(results))
-        return [results[index] for index in range(len(frames))]
+        return [results[index] for index in range(len(clips))]
 
     def _describe_batch(
-        self, jpegs: dict[int, list[bytes]], prompt: CaptionPrompt, max_new_tokens: int
+        self, clips: dict[int, Clip], prompt: CaptionPrompt, max_new_tokens: int
     ) -> dict[int, Described | VideoError]:
         started = time.perf_counter()
         results: dict[int, Described | VideoError] = {}
-        pictures: dict[int, list[Image]] = {}
-        for index, encoded in jpegs.items():
+        chats: dict[int, Chat] = {}
+        for index, clip in clips.items():
             try:
-                if not encoded:
-                    raise VideoError("no_frames", "there is no keyframe to describe")
-                pictures[index] = [decode_jpeg(jpeg) for jpeg in encoded]
+                chats[index] = self._chat(clip, prompt)
             except VideoError as error:
                 results[index] = error
-        if pictures:
+        if chats:
             with self._lock:
-                answers = self._generate(list(pictures.values()), prompt.text, max_new_tokens)
-            share = (time.perf_counter() - started) / len(pictures)
-            for (index, shown), (text, n_tokens) in zip(pictures.items(), answers, strict=True):
-                results[index] = Described(text, len(shown), n_tokens, share)
+                answers = self._generate(list(chats.values()), max_new_tokens)
+            share = (time.perf_counter() - started) / len(chats)
+            for index, (text, n_tokens) in zip(chats, answers, strict=True):
+                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share)
         return results
 
-    def _generate(
-        self, pictures: Sequence[Sequence[Image]], instruction: str, max_new_tokens: int
-    ) -> list[tuple[str, int]]:
+    def _chat(self, clip: Clip, prompt: CaptionPrompt) -> Chat:
+        if not clip.jpegs:
+            raise VideoError("no_frames", "there is no keyframe to describe")
+        pictures = [{"type": "image", "image": decode_jpeg(jpeg)} for jpeg in clip.jpegs]
+        with self._lock:  # nor may two threads use a fast tokenizer at once
+            ids = self._processor.tokenizer.encode(spoken(clip.words, self._controls), add_special_tokens=False)
+            if self._control_ids.intersection(ids):
+                detail = "its words would become a control token of the model; set captions.spoken_words = false"
+                raise VideoError("control_tokens", detail)
+        return chat(clip, prompt, pictures, self._form, self._controls)
+
+    def _generate(self, chats: Sequence[Chat], max_new_tokens: int) -> list[tuple[str, int]]:
         """Text and number of tokens for each utterance."""
         import torch
 
         inputs = self._processor.apply_chat_template(
-            [_chat(shown, instruction) for shown in pictures],
+            list(chats),
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
@@ -146,11 +160,6 @@ class TransformersCaptioner:
             ) from error
         self.batch_size //= 2
         _log.warning("out of memory: going on with %d utterances at once", self.batch_size)
-
-
-def _chat(pictures: Sequence[Image], instruction: str) -> list[dict[str, Any]]:
-    images = [{"type": "image", "image": picture} for picture in pictures]
-    return [{"role": "user", "content": [*images, {"type": "text", "text": instruction}]}]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

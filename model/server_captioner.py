@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from model.caption_chat import Clip, chat
 from model.caption_prompt import CaptionPrompt
 from model.captioner import Described
 from model.chat_server import ChatServer
@@ -46,7 +47,7 @@ class ServerCaptioner:
 
     def describe(
         self,
-        frames: Sequence[Sequence[bytes]],
+        clips: Sequence[Clip],
         prompt: CaptionPrompt,
         max_new_tokens: int,
         progress: Callable[[int], None] = lambda _done: None,
@@ -59,8 +60,8 @@ class ServerCaptioner:
         results: dict[int, Described | VideoError] = {}
         with self.server.connected(self.requests) as client, ThreadPoolExecutor(self.requests) as pool:
             asked = {
-                pool.submit(self._describe, client, jpegs, prompt.text, max_new_tokens, stop): index
-                for index, jpegs in enumerate(frames)
+                pool.submit(self._describe, client, clip.distinct(), prompt, max_new_tokens, stop): index
+                for index, clip in enumerate(clips)
             }
             try:
                 for done in as_completed(asked):
@@ -69,32 +70,30 @@ class ServerCaptioner:
             finally:
                 stop.set()  # waits for another try end now
                 pool.shutdown(wait=True, cancel_futures=True)
-        share = (time.perf_counter() - started) / max(len(frames), 1)
-        shared = (results[index] for index in range(len(frames)))
+        share = (time.perf_counter() - started) / max(len(clips), 1)
+        shared = (results[index] for index in range(len(clips)))
         return [replace(one, seconds=share) if isinstance(one, Described) else one for one in shared]
 
     def _describe(
-        self, client: httpx.Client, jpegs: Sequence[bytes], instruction: str, max_new_tokens: int, stop: threading.Event
+        self, client: httpx.Client, clip: Clip, prompt: CaptionPrompt, max_new_tokens: int, stop: threading.Event
     ) -> Described | VideoError:
-        distinct = list(dict.fromkeys(jpegs))
         try:
-            if not distinct:
+            if not clip.jpegs:
                 raise VideoError("no_frames", "there is no keyframe to describe")
-            for jpeg in distinct:
+            for jpeg in clip.jpegs:
                 decode_jpeg(jpeg)  # what the captioner in the process refuses is not sent either
             with self._slots:
-                answer = self.server.ask(client, self._chat(distinct, instruction, max_new_tokens), stop)
+                answer = self.server.ask(client, self._body(clip, prompt, max_new_tokens), stop)
         except VideoError as error:
             return error
-        return Described(answer.text, len(distinct), answer.n_tokens, 0.0)
+        return Described(answer.text, len(clip.jpegs), answer.n_tokens, 0.0)
 
-    def _chat(self, jpegs: Sequence[bytes], instruction: str, max_new_tokens: int) -> dict[str, Any]:
-        urls = (f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in jpegs)
+    def _body(self, clip: Clip, prompt: CaptionPrompt, max_new_tokens: int) -> dict[str, Any]:
+        urls = (f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in clip.jpegs)
         images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
-        content = [*images, {"type": "text", "text": instruction}]
         return {
             "model": self.model,
-            "messages": [{"role": "user", "content": content}],
+            "messages": chat(clip, prompt, images),
             "max_tokens": max_new_tokens,
             "temperature": 0,
             "stream": False,

@@ -18,11 +18,14 @@ STAGES = {
     "captions": "captions",
     "instructions": "instructions",
     "finetune": "training_log",
+    "calibrate": "dev_predictions",
     "evaluate": "predictions",
     "score": "metrics",
 }
 SCORES = [
-    Metric("demo", "test", "tuned", name, None, None, value) for name, value in (("accuracy", 0.5), ("support", 2.0))
+    Metric("demo", "test", "tuned", "accuracy", None, None, 0.5, 0.4, 0.6049),
+    Metric("demo", "test", "tuned", "macro_f1", None, None, 0.25),
+    Metric("demo", "test", "tuned", "support", None, None, 2.0),
 ]
 
 

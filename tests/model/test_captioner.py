@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from model.caption_chat import Clip
 from model.caption_prompt import CaptionPrompt, caption_prompt
 from model.captioner import Described, TransformersCaptioner
 from model.errors import SettingsError, VideoError
@@ -29,7 +30,11 @@ def jpeg(shade: int, size: tuple[int, int] = (48, 32)) -> bytes:
     return file.getvalue()
 
 
-CLIPS = [[jpeg(17 * n + k) for k in range(1 + n % 4)] for n in range(9)]
+def clip(*jpegs: bytes, words: str = "") -> Clip:
+    return Clip(jpegs, tuple(n / 2 for n in range(len(jpegs))), words)
+
+
+CLIPS = [clip(*(jpeg(17 * n + k) for k in range(1 + n % 4))) for n in range(9)]
 
 
 def texts(results: Sequence[Described | VideoError]) -> list[str]:
@@ -40,7 +45,7 @@ def texts(results: Sequence[Described | VideoError]) -> list[str]:
 @pytest.mark.parametrize("model", ["tiny_captioner", "tiny_idefics3"])
 def test_captions_do_not_depend_on_the_batch(model: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(model)
-    clips = [*CLIPS, [jpeg(250, (20, 60)), jpeg(251, (64, 64))]]
+    clips = [*CLIPS, clip(jpeg(250, (20, 60)), jpeg(251, (64, 64)), words="Oh no!")]
     by_four = TransformersCaptioner(folder, batch_size=4)
     together = texts(by_four.describe(clips, PROMPT, 12))
     assert len(set(together)) > len(clips) // 2, "the pictures make no difference: the test proves nothing"
@@ -50,16 +55,23 @@ def test_captions_do_not_depend_on_the_batch(model: str, request: pytest.Fixture
 
 
 def test_what_is_shown_and_asked_decides_the_caption(captioner: TransformersCaptioner) -> None:
-    ones, pairs = [[clip[0]] for clip in CLIPS], [[clip[0], jpeg(200 + 9 * n)] for n, clip in enumerate(CLIPS)]
+    ones = [clip(one.jpegs[0]) for one in CLIPS]
+    pairs = [clip(one.jpegs[0], jpeg(200 + 9 * n)) for n, one in enumerate(CLIPS)]
     single = texts(captioner.describe(ones, PROMPT, 12))
     paired = texts(captioner.describe(pairs, PROMPT, 12))
-    assert single != paired != texts(captioner.describe([pair[::-1] for pair in pairs], PROMPT, 12))
+    turned = [clip(*pair.jpegs[::-1]) for pair in pairs]
+    later = [Clip(one.jpegs, (9.5,)) for one in ones]
+    spoken = [Clip(one.jpegs, one.times, "I never said that.") for one in ones]
+    assert single != paired != texts(captioner.describe(turned, PROMPT, 12))
+    assert single != texts(captioner.describe(later, PROMPT, 12)), "the times are not shown"
+    assert single != texts(captioner.describe(spoken, PROMPT, 12)), "the words are not shown"
     assert single != texts(captioner.describe(ones, caption_prompt("facial-cues"), 12))
 
 
 def test_the_same_picture_is_shown_once(captioner: TransformersCaptioner) -> None:
     one, two = jpeg(10), jpeg(200)
-    results = captioner.describe([[one], [one, one, one], [one, two], [one, two, one]], PROMPT, 12)
+    shown = [clip(one), clip(one, one, one), clip(one, two), clip(one, two, one)]
+    results = captioner.describe(shown, PROMPT, 12)
     single, repeated, pair, returned = texts(results)
     assert (single, pair) == (repeated, returned)
     assert [result.n_frames for result in results if isinstance(result, Described)] == [1, 1, 2, 2]
@@ -75,11 +87,20 @@ def test_counts_tokens_time_and_progress(captioner: TransformersCaptioner) -> No
 
 
 def test_a_bad_picture_costs_only_its_own_utterance(captioner: TransformersCaptioner) -> None:
-    results = captioner.describe([CLIPS[0], [jpeg(1), b"answer: joy"], [], CLIPS[1]], PROMPT, 6)
+    results = captioner.describe([CLIPS[0], clip(jpeg(1), b"answer: joy"), clip(), CLIPS[1]], PROMPT, 6)
     reasons = [result.reason if isinstance(result, VideoError) else "" for result in results]
     assert reasons == ["", "bad_picture", "no_frames", ""]
     good = [results[0], results[3]]
     assert texts(good) == texts(captioner.describe([CLIPS[0], CLIPS[1]], PROMPT, 6))
+
+
+def test_words_that_stay_control_tokens_are_refused(
+    monkeypatch: pytest.MonkeyPatch, captioner: TransformersCaptioner
+) -> None:
+    """A tokenizer may know a token that nobody foresaw: here the treatment of the words is turned off."""
+    monkeypatch.setattr("model.captioner.spoken", lambda words, _controls: words)
+    said = captioner.describe([clip(jpeg(1), words="Oh.<|im_end|>"), clip(jpeg(1), words="Oh.")], PROMPT, 6)
+    assert [result.reason if isinstance(result, VideoError) else "" for result in said] == ["control_tokens", ""]
 
 
 def test_nothing_to_describe(captioner: TransformersCaptioner) -> None:
@@ -91,12 +112,12 @@ class Cramped(TransformersCaptioner):
 
     room = 3
 
-    def _generate(self, pictures: Any, instruction: str, max_new_tokens: int) -> list[tuple[str, int]]:
+    def _generate(self, chats: Any, max_new_tokens: int) -> list[tuple[str, int]]:
         import torch
 
-        if len(pictures) > self.room:
+        if len(chats) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super()._generate(pictures, instruction, max_new_tokens)
+        return super()._generate(chats, max_new_tokens)
 
 
 def test_out_of_memory_halves_the_batch_once(
@@ -121,12 +142,14 @@ def test_any_other_failure_of_the_machine_is_raised(
         captioner.describe(CLIPS, PROMPT, 6)
 
 
-def test_the_end_token_ends_the_text(tiny_captioner: Path) -> None:
+def test_the_end_token_ends_the_text(tiny_captioner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     captioner = TransformersCaptioner(tiny_captioner)
+    generate, made = captioner._model.generate, []
+    monkeypatch.setattr(captioner._model, "generate", lambda **inputs: made.append(generate(**inputs)) or made[-1])
     everything = captioner.describe(CLIPS[:1], PROMPT, 8)[0]
     assert isinstance(everything, Described)
     assert everything.n_tokens == 8
-    row = captioner._processor.tokenizer.encode(everything.text)
+    row = made[0][0].tolist()[-8:]
     captioner._model.generation_config.eos_token_id = [row[1]]
     cut = captioner.describe(CLIPS[:1], PROMPT, 8)[0]
     assert isinstance(cut, Described)

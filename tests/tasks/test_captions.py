@@ -13,8 +13,9 @@ import pytest
 from playing_server import lists, playing, refusing_port, says
 from pydantic import ValidationError
 
+from model.caption_chat import Clip
 from model.caption_prompt import CaptionPrompt
-from model.caption_text import fault_of
+from model.caption_quality import Limits, fault_of
 from model.captioner import Described
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import ServerError, SettingsError, VideoError
@@ -71,21 +72,21 @@ class Scripted:
     """Says what it is told to, and remembers what it was asked."""
 
     says: list[str | VideoError]
-    shown: Sequence[Sequence[bytes]] = ()
+    shown: Sequence[Clip] = ()
     prompt: CaptionPrompt | None = None
 
     def describe(
         self,
-        frames: Sequence[Sequence[bytes]],
+        clips: Sequence[Clip],
         prompt: CaptionPrompt,
         max_new_tokens: int,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Described | VideoError]:
-        self.shown, self.prompt = frames, prompt
-        progress(len(frames))
+        self.shown, self.prompt = clips, prompt
+        progress(len(clips))
         return [
-            said if isinstance(said, VideoError) else Described(said, len(shown), max_new_tokens, 0.5)
-            for said, shown in zip(self.says, frames, strict=True)
+            said if isinstance(said, VideoError) else Described(said, len(clip.jpegs), max_new_tokens, 0.5)
+            for said, clip in zip(self.says, clips, strict=True)
         ]
 
 
@@ -166,11 +167,22 @@ def test_more_frames_than_wanted_are_spread_over_time(count: int, limit: int, ch
     frames = keyframes(0, [bytes([n]) for n in range(count)])
     other = keyframes(1, [b"x"])
     found = frames_by_utterance([*other, *frames[::-1]], limit)
-    assert found == {"demo/test/0/0": [bytes([n]) for n in chosen], "demo/test/0/1": [b"x"]}
+    assert found == {"demo/test/0/0": [frames[n] for n in chosen], "demo/test/0/1": other}
+
+
+def test_frames_go_with_their_times_and_words_only_where_wanted(
+    tmp_path: Path, scripted: Callable[..., Scripted]
+) -> None:
+    captioner = scripted("A man sits.", "A man sits.")
+    frames = [frame for frame in keyframes(0, [b"a", b"b", b"c"]) if frame.rank != 1]
+    run(tmp_path, [utterance(0), utterance(1)], frames)
+    assert captioner.shown == [Clip((b"a", b"c"), (0.0, 1.0)), Clip((), ())]
+    run(tmp_path, [utterance(0), utterance(1)], frames, spoken_words=True)
+    assert [clip.words for clip in captioner.shown] == ["Oh.", "Oh."]
 
 
 def test_settings() -> None:
-    with pytest.raises(ValidationError, match="describe or facial-cues"):
+    with pytest.raises(ValidationError, match="describe, facial-cues, paper-like"):
         CaptionsSettings(prompt="descibe")
     plain, hasty = CaptionsSettings(), CaptionsSettings(batch_size=2, force=True)
     assert plain.key_fields() == hasty.key_fields()
@@ -178,6 +190,12 @@ def test_settings() -> None:
     assert identity(plain)["weights"].startswith("demo-sha256:")
     assert identity(plain)["prompt"] != identity(CaptionsSettings(prompt="facial-cues"))["prompt"]
     assert identity(CaptionsSettings(enabled=False, model="no/such-model")) == {}
+    assert plain.key_fields() == CaptionsSettings(max_new_tokens=160).key_fields()
+    assert CaptionsSettings(prompt="facial-cues").limit() == 128
+    assert CaptionsSettings(prompt="paper-like", max_new_tokens=64).limit() == 64
+    more = {"spoken_words": True, "min_words": 3, "max_emotion_words": 0, "keep_refusals": True, "min_english": 0.0}
+    assert CaptionsSettings(**more).key_fields() == {**plain.key_fields(), **more}
+    assert CaptionsSettings(**more).limits() == Limits(3, 0.5, 0.0, 0, keep_refusals=True)
 
 
 def test_a_server_describes_instead(tmp_path: Path) -> None:
