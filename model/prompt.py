@@ -38,6 +38,8 @@ _PAPER_VIDEO = (
     "Given the Video Description and Context, detect the emotion of the input, "
     "and assign an accuracy label from [{labels}]."
 )
+_SPEAKER = "Name the speaker of the last line of the dialogue. Answer with one name: {names}."
+_VIDEO = "[Video: "
 _INDENT = " " * 12
 _SHOTS_START, _SHOTS_END = f"{_INDENT}### Sample:[\n", f"\n{_INDENT}]\n\n"
 
@@ -172,6 +174,20 @@ def without_shots(messages: Messages) -> str:
     return task + rest.partition(_SHOTS_END)[2] if found else text
 
 
+def ask_speaker(messages: Messages) -> tuple[Messages, str] | None:
+    """The dialogue of a "sound" prompt that shows speakers, asked who says its last line; and the answer.
+
+    None where it shows one speaker only. The names to choose from are those shown, in order of the alphabet.
+    """
+    *before, last = messages[-1][1].split("\n")
+    name, _, text = last.partition(": ")
+    shown = {line.partition(": ")[0] for line in before if not line.startswith(_VIDEO)} | {name}
+    if len(shown) < 2:
+        return None
+    task = _SPEAKER.format(names=", ".join(sorted(shown)))
+    return (("system", task), ("user", "\n".join([*before, f"?: {text}"]))), name
+
+
 def _sound_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix: str) -> str:
     task = " ".join(filter(None, [_SOUND.format(labels=", ".join(choices)), suffix]))
     if shots:
@@ -181,7 +197,7 @@ def _sound_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix
 
 def _sound(lines: list[str], video: str) -> str:
     if video:
-        lines.insert(-1, f"[Video: {video}]")
+        lines.insert(-1, f"{_VIDEO}{video}]")
     return "\n".join(lines)
 
 
