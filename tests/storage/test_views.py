@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
-from model.dialogue import Caption
+from model.dialogue import Caption, TrainingStep
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
@@ -37,6 +37,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
             if place % 2
         ]
         write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 2, captions, {})
+        steps = [TrainingStep(n, n / 2, 2.0, 1e-3, 1.0, 100, 0.2, unique_tokens=60 + n) for n in (1, 2)]
+        write_shard(run.layout, "training_log", run.key(BY_NAME["finetune"]), 0, steps, {})
         made.append(scored(run))
         publish(run)
     return made[0], made[1]
@@ -137,7 +139,7 @@ def test_the_cost_of_a_run(runs: tuple[Run, Run]) -> None:
     )
     assert seconds >= own >= 0
     assert rows > 200
-    assert (shards, attempts, failed) == (6, 1, 0)  # utterances, captions, predictions, metrics
+    assert (shards, attempts, failed) == (7, 1, 0)  # utterances, captions, training_log, predictions, metrics
 
 
 def test_runs_that_differ_in_the_seed_of_training_are_one_setup(runs: tuple[Run, Run]) -> None:
@@ -193,3 +195,8 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
         assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
             (0, 0)
         ]
+
+
+def test_training_has_its_speed_and_its_shared_tokens(runs: tuple[Run, Run]) -> None:
+    text = "SELECT step, loss, unique_share, tokens_per_s, dev_loss FROM training WHERE run_id = {second}"
+    assert ask(runs, text) == [(1, 2.0, 0.61, 500.0, None), (2, 2.0, 0.62, 500.0, None)]
