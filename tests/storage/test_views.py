@@ -11,7 +11,7 @@ from finished_run import ask as answer
 from finished_run import write
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
-from model.dialogue import Caption
+from model.dialogue import Caption, TrainingStep
 from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
@@ -41,6 +41,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
             if place % 2
         ]
         write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 2, captions, {})
+        steps = [TrainingStep(n, n / 2, 2.0, 1e-3, 1.0, 100, 0.2, unique_tokens=60 + n) for n in (1, 2)]
+        write_shard(run.layout, "training_log", run.key(BY_NAME["finetune"]), 0, steps, {})
         made.append(scored(run))
         publish(run)
     return made[0], made[1]
@@ -59,7 +61,7 @@ def test_each_file_is_one_view_with_its_question_grain_and_columns(path: Path, r
     assert re.findall(r"^CREATE OR REPLACE VIEW (\w+)", text, flags=re.M) == [path.stem]
     with connect(runs[0].layout) as connection:
         columns, rows = query(connection, f"FROM {path.stem}")
-    if path.stem not in ("rejected", "test_readings", "training"):
+    if path.stem not in ("rejected", "test_readings"):
         assert rows
     if path.stem not in ("lineage", "seeds", "scores"):  # their heads sum up several columns
         for name in columns:
@@ -141,7 +143,7 @@ def test_the_cost_of_a_run(runs: tuple[Run, Run]) -> None:
     )
     assert seconds >= own >= 0
     assert rows > 200
-    assert (shards, attempts, failed) == (6, 1, 0)  # utterances, captions, predictions, metrics
+    assert (shards, attempts, failed) == (7, 1, 0)  # utterances, captions, training_log, predictions, metrics
 
 
 def test_runs_that_differ_in_the_seed_of_training_are_one_setup(runs: tuple[Run, Run]) -> None:
@@ -211,3 +213,8 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
         assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
             (0, 0)
         ]
+
+
+def test_training_has_its_speed_and_its_shared_tokens(runs: tuple[Run, Run]) -> None:
+    text = "SELECT step, loss, unique_share, tokens_per_s, dev_loss FROM training WHERE run_id = {second}"
+    assert ask(runs, text) == [(1, 2.0, 0.61, 500.0, None), (2, 2.0, 0.62, 500.0, None)]
