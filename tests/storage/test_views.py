@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
+from model import emotions
 from model.dialogue import Caption
 from storage.layout import Layout
 from storage.queries import connect, query
@@ -193,3 +195,8 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
         assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
             (0, 0)
         ]
+
+
+def test_emotion_words_mean_the_same_to_sql() -> None:
+    text = files("storage").joinpath("views/caption_quality.sql").read_text()
+    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
