@@ -27,7 +27,8 @@ def questions(rows: Sequence[Instruction], ratio: float, seed: int, chat: Chat) 
             'more; lower it, or set instructions.preset = "sound", speaker = "name" and a longer context'
         )
     drawn = sorted(random.Random(f"{TASK}/{seed}").sample(range(len(fit)), wanted))
-    return [(f"{name}#{TASK}", chat(messages), answer) for name, messages, answer in (fit[place] for place in drawn)]
+    asked = [fit[place] for place in drawn]
+    return [(f"{name}#{TASK}", chat(messages[:-1], messages[-1][1]), answer) for name, messages, answer in asked]
 
 
 def _shows_speakers(row: Instruction) -> bool:

@@ -24,8 +24,8 @@ ROWS = [
 ]
 
 
-def chat(messages: tuple[tuple[str, str], ...]) -> str:
-    return "\n".join(text for _, text in messages) + "\n"
+def chat(before: tuple[tuple[str, str], ...], content: str) -> str:
+    return "\n".join([*(text for _, text in before), content, ""])
 
 
 def test_who_says_it_is_asked_of_rows_that_show_two_speakers() -> None:
