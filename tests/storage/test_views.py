@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from finished_run import ask as answer
 from finished_run import write
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
+from model import emotions
 from model.dialogue import Caption, TrainingStep
 from storage import ledger
 from storage.layout import Layout
@@ -218,3 +220,8 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
 def test_training_has_its_speed_and_its_shared_tokens(runs: tuple[Run, Run]) -> None:
     text = "SELECT step, loss, unique_share, tokens_per_s, dev_loss FROM training WHERE run_id = {second}"
     assert ask(runs, text) == [(1, 2.0, 0.61, 500.0, None), (2, 2.0, 0.62, 500.0, None)]
+
+
+def test_emotion_words_mean_the_same_to_sql() -> None:
+    text = files("storage").joinpath("views/caption_quality.sql").read_text()
+    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING

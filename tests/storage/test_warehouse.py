@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -12,7 +10,6 @@ import pytest
 from example_rows import FIRST, ROWS, SECOND
 from finished_run import STAGES, ask, write
 
-from model import emotions
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
 from storage.layout import Layout
@@ -203,11 +200,6 @@ def test_captions_are_measured_by_run(published: Layout) -> None:
         (True, "train"),
         (False, "train"),
     ]
-
-
-def test_emotion_words_mean_the_same_to_sql() -> None:
-    text = files("storage").joinpath("views/caption_quality.sql").read_text()
-    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
 
 
 def test_costs_are_in_order_of_the_stages(published: Layout) -> None:
