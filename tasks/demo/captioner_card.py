@@ -60,10 +60,10 @@ Descriptions name what can be seen and never an emotion word, so captions cannot
 
 ## Held-out accuracy
 
-{utterances} utterances ({frames:,} pictures) of seeds that were not used in training, greedy decoding. Person attributes
-are counted per person, in order from left to right; an expression that changes within the utterance counts only when
-both of its values and their order are right, and shots only when all of them and their order are. Intervals are
-Wilson's, 95 %; they count the people of one picture as independent.
+{utterances} utterances ({frames:,} pictures) of seeds that were not used in training, greedy decoding. Attributes of
+people are counted per person, in order from left to right. An expression that changes within the utterance counts
+only when both of its values and their order are right, and shots only when all of them and their order are.
+Intervals are Wilson's, 95 %; they count the people of one picture as independent.
 
 {table}
 
@@ -115,7 +115,7 @@ def write_card(
 
 def _training(plan: Plan, used: Mapping[str, float]) -> str:
     says = {
-        "rendering": f"{plan.shots:,} utterances are drawn, with JPEG artefacts, and {plan.crowds:,} crowds of small people.",
+        "rendering": f"{plan.shots:,} utterances are drawn, with JPEG artefacts, and {plan.crowds:,} crowds of people.",
         "vision tower": f"The tower learns, cell by cell, who is where and how they look: {plan.vision:,} steps.",
         "decoder, simulated": f"The decoder learns the language on simulated scores: {plan.simulated:,} steps.",
         "decoder, pictures": f"It goes on with the features of the drawn pictures: {plan.pictures:,} steps.",
@@ -132,9 +132,8 @@ def _table(scores: Mapping[str, Hits]) -> str:
     for name in ATTRIBUTES:
         if hits := scores.get(name):
             low, high = hits.interval()
-            lines.append(
-                f"| {name} | {hits.right} | {hits.asked} | {100 * hits.share:.1f} | {100 * low:.1f} to {100 * high:.1f} |"
-            )
+            interval = f"{100 * low:.1f} to {100 * high:.1f}"
+            lines.append(f"| {name} | {hits.right} | {hits.asked} | {100 * hits.share:.1f} | {interval} |")
     return "\n".join(lines)
 
 
