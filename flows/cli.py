@@ -12,7 +12,15 @@ import sys
 
 import typer
 
-from flows import check_command, corpus_commands, export_command, frames_command, read_commands, run_commands
+from flows import (
+    check_command,
+    compare_command,
+    corpus_commands,
+    export_command,
+    frames_command,
+    read_commands,
+    run_commands,
+)
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
 
@@ -26,6 +34,7 @@ app = typer.Typer(
 run_commands.register(app)
 check_command.register(app)
 read_commands.register(app)
+compare_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 corpus_commands.register(app)

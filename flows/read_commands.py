@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from flows.output import Format, emit, printable_lines, reader
-from model.errors import SettingsError, WorkspaceError
+from model.errors import DialogueError, SettingsError, WorkspaceError
 from storage import ledger, queries
 from storage.layout import Layout, open_workspace
 from tasks.plan import Run, load, plan
@@ -31,12 +32,17 @@ def register(app: typer.Typer) -> None:
 
 @reader
 def status(run: RunName = None, workspace: Workspace = HERE, *, form: Format) -> None:
-    """Show stages and shards of a run: what is done, what failed and why, what has been superseded."""
+    """Show stages and shards of a run: what is done, what failed and why, what has been superseded.
+
+    As a table, its scores follow: percent, with the 95 % interval of a bootstrap over dialogues.
+    """
     layout = open_workspace(workspace)
     known = load(layout, run)
     latest = load(layout, known.name)
     rows = [_stage_row(item, latest) for item in plan(known)]
     emit(("stage", "key", "done", "shards", "rows", "rejects", "seconds", "state"), rows, form, title=_heading(known))
+    if form is Format.table:
+        _scores(known)
 
 
 @reader
@@ -114,6 +120,15 @@ def _query(layout: Layout, query: str, form: Format, parameters: list[Any] | Non
     emit(columns, rows, form)
 
 
+def _scores(run: Run) -> None:
+    """The scores that the warehouse has of a run, if any: status answers without one too."""
+    columns = ("corpus", "split", "system", "utterances", "dialogues", "accuracy", "weighted_f1", "macro_f1")
+    text = f"SELECT {', '.join(columns)} FROM score_intervals WHERE run_id = ?"
+    with suppress(DialogueError), queries.connect(run.layout) as connection:
+        if rows := queries.query(connection, text, [run.run_id])[1]:
+            emit(columns, rows, Format.table)
+
+
 def _stage_row(item: Any, latest: Run) -> list[Any]:
     reasons = item.reasons()
     first = next((entry.detail for entry in item.pending if entry.detail), "")
@@ -141,4 +156,6 @@ def _heading(run: Run) -> str:
         return f"{run.run_id}: never run"
     last = attempts[-1]
     text = f"{run.run_id}: attempt {last['attempt']} ({last['reason']}, {last['engine']}) {last['state']}"
+    reads = len(ledger.test_reads(run.layout, run.run_id, run.keys["finetune"]))
+    text += f"; test split read {'once' if reads == 1 else f'{reads} times'}" if reads else ""
     return f"{text}: {last['error'].splitlines()[0]}" if last["error"] else text

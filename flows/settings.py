@@ -78,16 +78,41 @@ def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]
         if not isinstance(table, Mapping):
             faults.append(f"{stage.name}: must be a table, written [{stage.name}]")
             continue
-        shared = {key: good[key] for key in ("model", "seed") if key in good and key in stage.settings.model_fields}
+        shared: dict[str, Any] = {
+            key: good[key] for key in ("model", "seed") if key in good and key in stage.settings.model_fields
+        }
         if stage.name == "captions":
             shared.pop("model", None)  # the captioner is another model than the language model
+        if stage.name == "calibrate":
+            shared = {**shared, **_as_evaluate(values)}
         try:
             settings[stage.name] = stage.settings.model_validate({**shared, **table})
         except ValidationError as error:
-            faults.extend(_explain(stage.name, stage.settings, item) for item in error.errors())
+            own = [item for item in error.errors() if stage.name != "calibrate" or item["loc"][0] in table]
+            faults.extend(_explain(stage.name, stage.settings, item) for item in own)
+    faults += _unlike(settings)
     if faults:
         raise SettingsError(f"{source} has {counted(len(faults), 'fault')}:\n  " + "\n  ".join(faults))
     return _text_only(settings)
+
+
+def _as_evaluate(values: Mapping[str, Any]) -> dict[str, Any]:
+    """How evaluate scores test is how calibrate scores dev, but for what each chooses to score."""
+    asked = values.get("evaluate", {})
+    apart = ("untuned", "share", "max_rejects")
+    return {key: value for key, value in asked.items() if key not in apart} if isinstance(asked, Mapping) else {}
+
+
+def _unlike(settings: Mapping[str, StageSettings]) -> list[str]:
+    """Faults of a correction that would be fitted on other scores than it is applied to."""
+    fitted, applied = settings.get("calibrate"), settings.get("evaluate")
+    if not getattr(fitted, "enabled", False):
+        return []
+    return [
+        f"calibrate.{name}: must be what evaluate.{name} is; leave it out"
+        for name in ("model", "normalise")
+        if getattr(fitted, name, None) != getattr(applied, name, None)
+    ]
 
 
 def _text_only(settings: dict[str, StageSettings]) -> dict[str, StageSettings]:

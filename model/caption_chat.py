@@ -9,6 +9,7 @@ from typing import Any
 
 from model.caption_prompt import CaptionPrompt
 from model.caption_text import CHAT_TOKEN
+from model.errors import WeightsError
 from model.plain import plain
 
 MAX_SPOKEN = 500
@@ -46,7 +47,7 @@ USUAL = Form()
 
 
 def form_of(processor: Any) -> Form:
-    """What the chat template of a transformers processor takes, found by filling it in."""
+    """What the chat template of a transformers processor takes, found by filling it in. WeightsError without one."""
 
     def filled(content: Sequence[dict[str, str]], system: str = "") -> str:
         first = [{"role": "system", "content": [_text(system)]}] if system else []
@@ -54,6 +55,11 @@ def form_of(processor: Any) -> Form:
 
     image = {"type": "image"}
     pictures = filled([_text("one"), image, _text("two"), image, _text("three")])
+    if not pictures:
+        raise WeightsError(
+            f"{processor.tokenizer.name_or_path}: its processor has no chat template that takes pictures and text; "
+            "set captions.model to a model that was tuned to follow instructions"
+        )
     alone = filled([_text("one"), _text("two"), _text("three")])
     between = [text.partition("one")[2].partition("two")[0] for text in (pictures, alone)]
     return Form("probe" in filled([image, _text("one")], "probe"), between[0] != between[1])
@@ -71,17 +77,18 @@ def chat(
     Each frame stands behind its number and time, then come the words spoken and the instruction.
     """
     stamps = [f"Frame {number}, {time:.1f} s" for number, time in enumerate(clip.times, 1)]
+    parts, told = list(pictures), [spoken(clip.words, controls), prompt.text]
     if form.interleaved:
         labels = [_text(f"{stamp}:") for stamp in stamps]
         parts = list(chain.from_iterable(zip(labels, pictures, strict=True)))
     else:
-        parts = [*pictures, _text(f"{'; '.join(stamps)}.")]
-    told = filter(None, [spoken(clip.words, controls), prompt.text])
-    if form.system and prompt.system:
-        parts.append(_text("\n".join(told)))
-        return [{"role": "system", "content": [_text(prompt.system)]}, {"role": "user", "content": parts}]
-    parts.append(_text("\n".join(filter(None, [prompt.system, *told]))))
-    return [{"role": "user", "content": parts}]
+        told.insert(0, f"{'; '.join(stamps)}.")
+    apart = form.system and prompt.system
+    if not apart:
+        told.insert(0, prompt.system)
+    parts.append(_text("\n".join(filter(None, told))))  # one part: templates put texts together without a space
+    system = [{"role": "system", "content": [_text(prompt.system)]}] if apart else []
+    return [*system, {"role": "user", "content": parts}]
 
 
 def spoken(words: str, controls: Sequence[str] = ()) -> str:

@@ -68,10 +68,14 @@ class Keyframe:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A description of an utterance's keyframes by a vision-language model, with its provenance.
+    """A description of an utterance's keyframes by a vision-language model, with its provenance and quality.
 
     ``emotion_words`` lists the emotion words that the text names outright (the leak measure).
     ``seconds`` is the utterance's share of its batch's wall time.
+    ``n_words``, ``repetition``, ``english`` and ``refusal`` are as model/caption_quality.py measures them.
+    ``like_previous`` is the share (0 to 1) of words that it and the caption before it in the dialogue have in common,
+    None where there is none. ``contradiction`` is what speaks against it of the faces that a detector found
+    (model/contradiction.py), "none" where nothing does, None without a detector.
     """
 
     utterance_id: str
@@ -83,6 +87,12 @@ class Caption:
     n_tokens: int
     emotion_words: tuple[str, ...]
     seconds: float
+    n_words: int = 0
+    repetition: float = 0.0
+    english: float = 0.0
+    refusal: bool = False
+    like_previous: float | None = None
+    contradiction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +149,14 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One score on one corpus's lines of a split. ``system`` is tuned, untuned, majority or tfidf_lr; ``label`` is None
-    for scores over all labels.
+    """One score on one corpus's lines of a split. ``system`` is tuned, untuned, majority, tfidf_lr or a corrected one
+    (tuned+prior); ``label`` is None for scores over all labels.
 
-    ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, unparsed, confusion
-    (``label`` gold, ``predicted`` the other side). ``value`` is a share in 0..1, or a count.
+    ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, dialogues, unparsed, confusion
+    (``label`` gold, ``predicted`` the other side), of label probabilities ece, brier (0 to 2) and nll (nats), of a
+    correction tau.
+    ``value`` is a share in 0..1, or a count. ``low`` and ``high`` bound its 95 % interval (bootstrap over dialogues),
+    None where it has none.
     """
 
     corpus: str
@@ -153,6 +166,8 @@ class Metric:
     label: str | None
     predicted: str | None
     value: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

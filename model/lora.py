@@ -12,6 +12,7 @@ from typing import Any, Literal
 from model.errors import TrainingError, WeightsError
 
 Target = Literal["all-linear", "q_proj,v_proj"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ def load(model_folder: Path, adapter: Path | None = None, *, device: str | None 
         model = AutoModelForCausalLM.from_pretrained(
             model_folder,
             dtype=torch.float32 if place == "cpu" else torch.bfloat16,
-            attn_implementation="sdpa",
             use_safetensors=True,
             **safe,
         )
@@ -104,6 +104,22 @@ def restore(model: Any, folder: Path) -> None:
     set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
 
 
+def merge(model: Any, tokenizer: Any, folder: Path, dtype: Dtype) -> None:
+    """Add the adapter into its base's weights and write the whole model into ``folder``; ``model`` is used up.
+
+    Written are config.json, safetensors of ``dtype`` and the tokenizer. The sum is made in the precision of ``model``:
+    load it on the CPU, in float32. Raises TrainingError where a sum is not finite.
+    """
+    import torch
+
+    try:
+        whole = model.merge_and_unload(safe_merge=True)
+    except ValueError as error:
+        raise TrainingError(f"the adapter cannot be merged: {error}; train it with a lower learning_rate") from error
+    whole.to(getattr(torch, dtype)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 @contextmanager
 def untuned(model: Any) -> Iterator[Any]:
     """The base model inside the ``with`` block: the adapter, if there is one, is switched off."""
@@ -130,7 +146,9 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
 
 @contextmanager
 def _quiet_peft() -> Iterator[None]:
-    """peft 0.21 asks transformers 5 for a property under its old name; nothing that a user could mend."""
+    """peft 0.21 asks transformers 5 for a property under its old name, and tells that it copes with transposed layers:
+    nothing that a user could mend."""
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to", category=UserWarning)
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         yield

@@ -1,15 +1,16 @@
-"""Log-probabilities of answers, with each batch computing what its prompts have in common only once.
+"""Log-probabilities of answers, with each batch computing what its prompts have in common only once, and no padding.
 
-A batch's common prefix (the instruction and the labels) runs once; its keys and values are expanded over the rows,
-and gradients flow back through them. Behind it, one row holds the rest of one prompt and all of its answers, as
-branches of a tree: every branch sees its prompt and itself, at the positions it would have alone.
+A batch is one stream of tokens: its common prefix (the instruction and the labels) once, then of each row the rest
+of its prompt and all of its answers, as branches of a tree. Every branch sees its prompt and itself, at the positions
+it would have alone; gradients flow back through what is shared.
 
-    prefix │ pad  rest of prompt │ branch 1  branch 2  …  pad
-    ───────┼─────────────────────┼───────────────────────────
-    once   │ right-aligned       │ each without its last token, which is only ever a target
+    prefix │ rest of prompt 1  branch 1  branch 2 … │ rest of prompt 2  branch 1 … │ …
+    ───────┼─────────────────────────────────────────────────────────────────────────
+    once   │ each branch without its last token, which is only ever a target
 
 So one forward scores all labels, logits exist only where an answer begins or goes on, and training is the case of
-one branch a row. The numbers are those of plain padded rows up to rounding; ``supported`` checks that for a model.
+one branch a row. Only the attention sees rows (shared_attention.py). The numbers are those of plain padded rows up to
+rounding; ``supported`` checks that for a model.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.shared_attention import Rows, switch_on
+
 if TYPE_CHECKING:
     import torch
 
 Ids = tuple[int, ...]
+Target = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,31 @@ def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -
 
     Differentiable. ``share=False`` computes plain padded rows, one per answer, with logits at every position.
     """
-    window = getattr(model.config, "sliding_window", None)
-    longest = max(len(item.prompt) + item.n_targets for item in items)
-    if not share or (window is not None and longest > window):
+    import torch
+
+    if not share or not _within_window(model, items):
         return _plain(model, items)
-    return _shared(model, items)
+    stream = lay_out(items)
+    found = _log_probs(model, stream, [target for one in stream.answers for target in one])
+    return torch.stack([part.sum() for part in found.split([len(one) for one in stream.answers])])
+
+
+def text_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> torch.Tensor:
+    """The same of prompt and answer together, all tokens but the first: float32 [items]. An item has one answer."""
+    import torch
+
+    if not share or not _within_window(model, items):
+        return _plain(model, [Item(item.prompt[:1], (item.prompt[1:] + item.answers[0],)) for item in items])
+    stream = lay_out(items)
+    texts = [rest + answer for rest, answer in zip(stream.rests, stream.answers, strict=True)]
+    found = _log_probs(model, stream, [*stream.prefix, *(target for one in texts for target in one)])
+    first, *parts = found.split([len(stream.prefix), *map(len, texts)])
+    return torch.stack([part.sum() for part in parts]) + first.sum()
+
+
+def _within_window(model: Any, items: Sequence[Item]) -> bool:
+    window = getattr(model.config, "sliding_window", None)
+    return window is None or max(len(item.prompt) + item.n_targets for item in items) <= window
 
 
 def supported(model: Any) -> bool:
@@ -91,17 +115,21 @@ def supported(model: Any) -> bool:
     ids = [low + (high - low) * k // 12 for k in range(12)]
     answers = ((ids[7], ids[8]), (ids[9],), (ids[8], ids[10], ids[11]))
     items = [Item(tuple(ids[:6]), answers), Item((*ids[:3], ids[6]), answers)]
-    training = model.training
+    training, attention = model.training, model.config._attn_implementation
     model.eval()
+    same = False
     try:
         with torch.no_grad():
-            plain, shared = _plain(model, items), _shared(model, items)
+            plain, shared = _plain(model, items), answer_log_probs(model, items)
         tolerance = 1e-3 if next(model.parameters()).dtype == torch.float32 else 0.05
-        return bool(torch.allclose(plain, shared, rtol=tolerance, atol=tolerance))
+        same = bool(torch.allclose(plain, shared, rtol=tolerance, atol=tolerance))
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
-        return False  # an architecture without such a cache, or one that takes no mask of its own
+        pass  # an architecture whose attention is its own
     finally:
         model.train(training)
+        if not same:
+            model.config._attn_implementation = attention
+    return same
 
 
 def common_prefix(items: Sequence[Item]) -> int:
@@ -111,74 +139,99 @@ def common_prefix(items: Sequence[Item]) -> int:
     return min(length, min(len(item.prompt) for item in items) - 1)
 
 
-def _shared(model: Any, items: Sequence[Item]) -> torch.Tensor:
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Tokens and positions [1, tokens] of a batch, and its targets: (place whose logits predict it, token).
+
+    ``prefix`` holds the common prefix's own targets, ``rests`` those of each prompt's rest, ``answers`` those of
+    each answer of each item.
+    """
+
+    tokens: torch.Tensor
+    positions: torch.Tensor
+    rows: Rows
+    prefix: list[Target]
+    rests: list[list[Target]]
+    answers: list[list[Target]]
+
+
+def lay_out(items: Sequence[Item]) -> Stream:
+    """The stream of a batch, on the CPU."""
     import torch
-    from transformers import DynamicCache
 
     n_prefix = common_prefix(items)
-    tokens, positions, branches, width = _layout(items, n_prefix)
-    device = model.device
-    cache = DynamicCache()
-    if n_prefix:
-        prefix = torch.tensor([items[0].prompt[:n_prefix]], device=device)
-        model(input_ids=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        for layer in cache.layers:
-            layer.keys = layer.keys.expand(len(items), -1, -1, -1)
-            layer.values = layer.values.expand(len(items), -1, -1, -1)
-    logits = model(
-        input_ids=tokens.to(device),
-        position_ids=positions.to(device),
-        attention_mask=_mask(branches.to(device), n_prefix, model.dtype),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=width + 1,
-    ).logits
-    where: list[tuple[int, int, int]] = []
-    for row, item in enumerate(items):
-        start = 0
-        for answer in item.answers:
-            places = [0, *range(start + 1, start + len(answer))]
-            where += [(row, place, token) for place, token in zip(places, answer, strict=True)]
-            start += len(answer) - 1
-    return _sum_log_probs(logits, where, items)
+    tokens = list(items[0].prompt[:n_prefix])
+    positions = list(range(n_prefix))
+    branches: list[list[int]] = []  # of each row's tokens: 0 is the prompt's rest, 1… the answers
+    rests: list[list[Target]] = []
+    answers: list[list[Target]] = []
+    for item in items:
+        rest, end = item.prompt[n_prefix:], len(item.prompt)
+        rests.append(_targets([*range(n_prefix)][-1:], len(tokens), rest))
+        tokens += rest
+        positions += range(n_prefix, end)
+        row, last = [0] * len(rest), len(tokens) - 1
+        for number, answer in enumerate(item.answers, 1):
+            answers.append(_targets([last], len(tokens), answer))
+            tokens += answer[:-1]
+            positions += range(end, end + len(answer) - 1)
+            row += [number] * (len(answer) - 1)
+        branches.append(row)
+    prefix = _targets([], 0, items[0].prompt[:n_prefix])
+    rows = _rows(branches, n_prefix)
+    return Stream(torch.tensor([tokens]), torch.tensor([positions]), rows, prefix, rests, answers)
 
 
-def _layout(items: Sequence[Item], n_prefix: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-    """Tokens, positions and branch numbers, each [rows, rest + width]; the width of the branches.
+def _targets(before: list[int], first: int, ids: Ids) -> list[Target]:
+    """Targets of tokens that lie at ``first``… behind the one at ``before``; without one the first is no target."""
+    places = [*before, *range(first, first + len(ids) - 1)]
+    return list(zip(places, ids[len(ids) - len(places) :], strict=True))
 
-    Branch 0 is the prompt's rest, 1… the answers, -1 padding.
-    """
+
+def _rows(branches: Sequence[Sequence[int]], n_prefix: int) -> Rows:
+    """Where rows of these branch numbers lie behind a prefix, and what each of their tokens sees."""
     import torch
 
-    n_rest = max(len(item.prompt) for item in items) - n_prefix
-    width = max(item.n_targets - len(item.answers) for item in items)
-    tokens = torch.zeros(len(items), n_rest + width, dtype=torch.long)
-    positions = torch.zeros_like(tokens)
-    branches = torch.full_like(tokens, -1)
-    for row, item in enumerate(items):
-        parts = [(0, n_prefix, item.prompt[n_prefix:])]
-        parts += [(k, len(item.prompt), answer[:-1]) for k, answer in enumerate(item.answers, 1)]
-        at = n_rest - (len(item.prompt) - n_prefix)
-        for branch, first, ids in parts:
-            span = slice(at, at + len(ids))
-            tokens[row, span] = torch.tensor(ids, dtype=torch.long)
-            positions[row, span] = torch.arange(first, first + len(ids))
-            branches[row, span] = branch
-            at += len(ids)
-    return tokens, positions, branches, width
+    sizes = [len(row) for row in branches]
+    padded = torch.tensor([[*row, *[-1] * (max(sizes) - len(row))] for row in branches])
+    kept = (padded.flatten() >= 0).nonzero().flatten()
+    places = torch.zeros(padded.numel(), dtype=torch.long)
+    places[kept] = torch.arange(n_prefix, n_prefix + len(kept))
+    return Rows(n_prefix, places.view_as(padded), kept, _mask(padded, n_prefix))
 
 
-def _mask(branches: torch.Tensor, n_prefix: int, dtype: torch.dtype) -> torch.Tensor:
-    """Additive attention mask [rows, 1, queries, prefix + queries]: earlier tokens of the prompt or own branch.
+def _mask(branches: torch.Tensor, n_prefix: int) -> torch.Tensor:
+    """What is seen [rows, 1, queries, prefix + queries]: earlier tokens of the prompt or of the own branch.
 
-    Padding sees padding, so that no row of the softmax is empty.
+    Padding sees the prompt, so that no row of the softmax is empty.
     """
     import torch
 
     keys, queries = branches[:, None, None, :], branches[:, None, :, None]
     seen = ((keys == 0) | (keys == queries)).tril()
-    hidden = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
-    return torch.nn.functional.pad(hidden, (n_prefix, 0))
+    return torch.nn.functional.pad(seen, (n_prefix, 0), value=True)
+
+
+def _log_probs(model: Any, stream: Stream, targets: Sequence[Target]) -> torch.Tensor:
+    """Log-probability of each target, float32: one forward, with logits only where there is one."""
+    import torch
+
+    switch_on(model)
+    device = model.device
+    wanted = sorted({place for place, _ in targets})
+    row_of = {place: row for row, place in enumerate(wanted)}
+    logits = model(
+        input_ids=stream.tokens.to(device),
+        position_ids=stream.positions.to(device),
+        attention_mask=stream.rows.mask.to(device),  # four dimensions: the model makes no mask of its own
+        stream_rows=stream.rows.to(device),
+        use_cache=False,
+        logits_to_keep=torch.tensor(wanted, device=device),
+    ).logits[0]
+    rows = torch.tensor([row_of[place] for place, _ in targets], device=device)
+    tokens = torch.tensor([token for _, token in targets], device=device)
+    logits = logits.float()
+    return logits[rows, tokens] - logits.logsumexp(-1)[rows]
 
 
 def _plain(model: Any, items: Sequence[Item]) -> torch.Tensor:

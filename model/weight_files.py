@@ -67,6 +67,13 @@ def files(folder: Path) -> list[Path]:
     return sorted(found - {folder / "SOURCE.json"})
 
 
+def dtype(folder: Path) -> str | None:
+    """The number format that a model's config.json names ("bfloat16"), None where it names none."""
+    config = _json(folder / "config.json")
+    found = config.get("dtype", config.get("torch_dtype"))  # the older name
+    return found if isinstance(found, str) else None
+
+
 def shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of a checked model, from the headers alone."""
     from safetensors import safe_open

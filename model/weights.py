@@ -13,6 +13,7 @@ A name is one of
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from model import gguf_import, weight_files
@@ -40,6 +41,21 @@ REGISTRY = {
 }
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model as others know it: its hub id, or a folder's last name, which only its owner knows.
+
+    ``revision`` is its commit, ``licence`` its licence where that is known, ``note`` says where its numbers are not
+    those of the hub's own files.
+    """
+
+    name: str
+    on_hub: bool = False
+    revision: str | None = None
+    licence: str | None = None
+    note: str = ""
 
 
 def resolve(name: str, cache: Path, *, progress: Progress | None = None) -> Path:
@@ -72,6 +88,16 @@ def identity(name: str) -> str:
         return f"folder-sha256:{weight_files.digest(folder)}"
     repo, revision = _hub_id(name)
     return f"hub:{repo}@{_commit(repo, revision)}"
+
+
+def origin(name: str) -> Origin:
+    """Where others find the model called ``name``. Raises WeightsError as ``identity`` does."""
+    if pinned := _registered(name):
+        return Origin(pinned.name, on_hub=True, licence=pinned.licence, note=f"from {pinned.hub_file}, dequantised")
+    if (folder := Path(name).expanduser()).is_dir():
+        return Origin(folder.resolve().name)
+    repo, revision = _hub_id(name)
+    return Origin(repo, on_hub=True, revision=_commit(repo, revision))
 
 
 def at_hand(name: str, cache: Path) -> bool:
@@ -168,10 +194,18 @@ def _download(repo: str, commit: str, *, local: bool) -> Path:
 
 
 def _hub_error(repo: str, error: Exception) -> WeightsError:
+    from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if isinstance(error, GatedRepoError):
-        return WeightsError(f"{repo} is gated: accept its licence on the hub, run `hf auth login`, then run again")
+        known = error.response.status_code == 403  # logged in, but not let in
+        who, then = (
+            (", and this account has no access to it (yet)", "")
+            if known
+            else ("", "`hf auth login` (or set HF_TOKEN), ")
+        )
+        page = f"{constants.ENDPOINT}/{repo}"
+        return WeightsError(f"{repo} is gated{who}: ask for access at {page}; once it is granted, {then}run again")
     if isinstance(error, RepositoryNotFoundError):
         return WeightsError(f"the hub has no model {repo}, or it is private: check the name, or `hf auth login`")
     return WeightsError(

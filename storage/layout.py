@@ -6,7 +6,9 @@
   models/<stage key>/                    adapter, checkpoints
   runs/<run id>.json                     resolved settings, stage keys, versions, machine
   runs/<run id>/attempt-0001.json        one execution of the run
+  runs/<run id>/export-0001.json         one merged model made of it, and its check
   reports/<run id>/index.html
+  comparisons/<key>.json                 what `compare` found of two systems
   results.duckdb                         the warehouse; can be rebuilt from the rest
   locks/  cache/  logs/
 """
@@ -45,6 +47,10 @@ class Layout:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    @property
+    def comparisons(self) -> Path:
+        return self.root / "comparisons"
 
     @property
     def database(self) -> Path:

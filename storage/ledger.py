@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -130,12 +131,53 @@ def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, 
     return attempt
 
 
+def test_reads(layout: Layout, run_id: str, adapter_key: str | None) -> list[Record]:
+    """Each opening of the test split by an adapter, in whatever run; without one those of this run. First to last."""
+    if adapter_key is None:
+        known = [run_id]
+    else:
+        same = (run for run in runs(layout) if (run["stages"].get("finetune") or {}).get("key") == adapter_key)
+        known = [run["run_id"] for run in same]
+    reads = [read for name in known for attempt in attempts(layout, name) for read in attempt.get("test_reads", ())]
+    return sorted(reads, key=lambda read: str(read["read_at"]))
+
+
 def mark_crashed(layout: Layout, run_id: str) -> int:
     """Marks this run's running attempts as crashed; how many there were."""
     dead = [attempt for attempt in attempts(layout, run_id) if attempt["state"] == "running"]
     for attempt in dead:
         save_attempt(layout, {**attempt, "state": "crashed", "finished_at": now(), "error": "the process is gone"})
     return len(dead)
+
+
+def save_comparison(layout: Layout, comparison: str, rows: Sequence[Record]) -> None:
+    """Keeps the rows of a comparison; one of the same key is replaced."""
+    write_json(layout.comparisons / f"{comparison}.json", {"rows": list(rows)})
+
+
+def comparisons(layout: Layout) -> list[Record]:
+    """The rows of all comparisons. Raises WorkspaceError naming a record that is damaged."""
+    found: list[Record] = []
+    for path in sorted(layout.comparisons.glob("*.json")):
+        rows = (read_manifest(path) or {}).get("rows")
+        if not isinstance(rows, list):
+            raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm compare` makes it again")
+        found += rows
+    return found
+
+
+def exports(layout: Layout, run_id: str) -> list[Record]:
+    """The merged models that were made of a run, first to last, those that failed their check among them."""
+    found = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("export-*.json")))
+    return [record for record in found if record]
+
+
+def record_export(layout: Layout, run_id: str, record: Record) -> None:
+    """Puts a merge on record; its number and time are added."""
+    earlier = exports(layout, run_id)
+    number = earlier[-1]["export"] + 1 if earlier else 1
+    about = {**record, "run_id": run_id, "export": number, "exported_at": now()}
+    write_json(layout.attempts(run_id) / f"export-{number:04d}.json", about)
 
 
 def safe_name(name: str) -> bool:

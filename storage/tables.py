@@ -45,6 +45,7 @@ ROWS: dict[str, type] = {
     "captions": Caption,
     "instructions": Instruction,
     "training_log": TrainingStep,
+    "dev_predictions": Prediction,
     "predictions": Prediction,
     "metrics": Metric,
     "reports": ReportFile,

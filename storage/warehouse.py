@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
+from storage import ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding
@@ -62,6 +63,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts]) -> None:
             _migrate(connection)
             for run in facts:
                 _replace_run(connection, run)
+            _replace_comparisons(connection, layout)
             _create_views(connection, layout)
             connection.execute("CHECKPOINT")
     except duckdb.Error as error:
@@ -85,17 +87,11 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None:
-    import pyarrow as pa
-
     connection.begin()
-    for table in ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads"):
+    for table in ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports"):
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [facts.run_id])
     for table, rows in facts.rows.items():
-        if rows:
-            incoming = pa.Table.from_pylist([{name: _cell(value) for name, value in row.items()} for row in rows])
-            connection.register("incoming", incoming)
-            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
-            connection.unregister("incoming")
+        _insert(connection, table, rows)
     for table, paths in facts.files.items():
         if paths:
             connection.execute(
@@ -105,6 +101,23 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
                 [facts.run_id, [str(path) for path in paths]],
             )
     connection.commit()
+
+
+def _replace_comparisons(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    connection.begin()
+    connection.execute("DELETE FROM comparisons")
+    _insert(connection, "comparisons", ledger.comparisons(layout))
+    connection.commit()
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Record]) -> None:
+    import pyarrow as pa
+
+    if rows:
+        incoming = pa.Table.from_pylist([{name: _cell(value) for name, value in row.items()} for row in rows])
+        connection.register("incoming", incoming)
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+        connection.unregister("incoming")
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
@@ -132,7 +145,7 @@ def _lake_view(table: str, layout: Layout) -> str:
     )
 
 
-LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_log", "rejects")
+LAKE_VIEWS = ("utterances", "keyframes", "captions", "instructions", "training_log", "dev_predictions", "rejects")
 
 
 def _write_empty_parts(layout: Layout) -> None:
@@ -164,8 +177,8 @@ def _has_columns(path: Path, table: str) -> bool:
 def _sql_files(folder: str) -> list[tuple[str, str]]:
     found = files("storage").joinpath(folder).iterdir()
     texts = {item.name: item.read_text() for item in found if item.name.endswith(".sql")}
-    first = "lineage.sql"  # other views read it
-    return sorted(texts.items(), key=lambda item: (item[0] != first, item[0]))
+    read_by_others = ("lineage.sql", "scores.sql")
+    return sorted(texts.items(), key=lambda item: (item[0] not in read_by_others, item[0]))
 
 
 def _cell(value: Any) -> Any:

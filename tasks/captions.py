@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -14,20 +15,22 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from model import weight_files, weights
+from model import cues, weight_files, weights
 from model.caption_chat import Clip
 from model.caption_prompt import caption_prompt
-from model.caption_text import clean, fault_of
-from model.captioner import Captioner, Described, TransformersCaptioner
+from model.caption_quality import LENIENT, Limits
+from model.captioner import Captioner, TransformersCaptioner
 from model.chat_server import ChatServer, is_plain_address
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
-from model.emotions import emotion_words
-from model.errors import SettingsError, VideoError
+from model.errors import SettingsError
 from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
+from tasks.caption_rows import Provenance, rows_of
 from tasks.stage import SECRET, Context, Rows, Stage, StageSettings
 
 DEMO = "demo"
+CUES = "cues"
+NO_DETECTOR = 'captions.model = "cues" speaks of faces: set keyframes.face_model = "yunet", or another captions.model'
 _loading = Lock()
 
 
@@ -39,7 +42,8 @@ class CaptionsSettings(StageSettings):
     enabled: bool = True
     """False leaves the videos out: instructions are then written without a description."""
     model: str = DEMO
-    """The shipped captioner ("demo"), or any vision-language model by its hub name or folder, or by a server's name."""
+    """The shipped captioner ("demo"), or any vision-language model by its hub name or folder, or by a server's name.
+    "cues" writes no more than was measured: the faces that keyframes.face_model found, and how the picture changes."""
     prompt: str = "describe"
     """A preset (describe, facial-cues, paper-like) or the instruction itself."""
     spoken_words: bool = False
@@ -48,6 +52,16 @@ class CaptionsSettings(StageSettings):
     """The longest caption, in tokens. None: the preset's own limit (160, 128, 96), 160 for an instruction."""
     max_frames: int = Field(default=4, ge=1, le=16)
     """Keyframes shown for one utterance; of more, these many are taken evenly spread over time."""
+    min_words: int = Field(default=2, ge=1, le=1000)
+    """Shorter captions are rejected as too_short."""
+    max_repetition: float = Field(default=0.5, ge=0, le=1)
+    """Share of four-word runs that came before, from which a caption is rejected as repeating_caption; 1: none is."""
+    min_english: float = Field(default=0.1, ge=0, le=1)
+    """Share of common English words below which a caption is rejected as not_english; 0: any language will do."""
+    max_emotion_words: int | None = Field(default=None, ge=0)
+    """Emotion words that a caption may name before it is rejected as emotion_words; None: any number."""
+    keep_refusals: bool = False
+    """Keep captions in which the model declines to describe, which are otherwise rejected as refusal."""
     batch_size: int = Field(default=16, ge=1, le=512)
     """Utterances described at once. Halved when memory runs out."""
     force: bool = False
@@ -64,9 +78,16 @@ class CaptionsSettings(StageSettings):
     """Requests to the server in a minute. None: no limit."""
 
     def key_fields(self) -> dict[str, Any]:
-        """As always, with the limit that holds; words that are not shown stay out."""
+        """As always, with the limit that holds; what is off, or plays no part, stays out."""
         fields = {**super().key_fields(), "max_new_tokens": self.limit()}
-        return {name: value for name, value in fields.items() if name != "spoken_words" or value}
+        if self.model == CUES:
+            return {name: fields[name] for name in ("enabled", "model", "max_frames")}
+        usual = {"spoken_words": False, **asdict(LENIENT)}
+        return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
+
+    def limits(self) -> Limits:
+        """What a caption may be."""
+        return Limits(**{name: getattr(self, name) for name in asdict(LENIENT)})
 
     def limit(self) -> int:
         """The longest caption, in tokens."""
@@ -98,7 +119,7 @@ class CaptionsSettings(StageSettings):
 
     @model_validator(mode="after")
     def _model_of_server(self) -> Self:
-        if self.server and self.enabled and self.model == DEMO:
+        if self.server and self.enabled and self.model in (DEMO, CUES):
             raise PydanticCustomError(
                 SECRET, "with captions.server set captions.model to the server's name of the model"
             )
@@ -114,24 +135,21 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
     utterances: Sequence[Utterance] = rows["utterances"]
     if not settings.enabled or not utterances:
         return
+    frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
+    if settings.model == CUES:
+        yield from _by_cues(utterances, frames)
+        return
     captioner, revision = _served(settings) if settings.server else _in_process(settings, utterances, context)
     prompt = caption_prompt(settings.prompt)
     total = len(utterances)
     described = captioner.describe(
-        list(clips_of(utterances, rows["keyframes"], settings)),
+        [_clip(utterance, frames, settings.spoken_words) for utterance in utterances],
         prompt,
         settings.limit(),
         lambda done: context.progress(done, total, "utterances"),
     )
-    for utterance, result in zip(utterances, described, strict=True):
-        if isinstance(result, VideoError):
-            yield _rejected(utterance, result.reason, str(result))
-            continue
-        text = clean(result.text)
-        if fault := fault_of(text):
-            yield _rejected(utterance, *fault)
-        else:
-            yield _caption(utterance, text, result, settings.model, revision, prompt.prompt_id)
+    provenance = Provenance(settings.model, revision, prompt.prompt_id)
+    yield from rows_of(utterances, described, frames, provenance, settings.limits())
 
 
 def identity(settings: CaptionsSettings) -> Mapping[str, str]:
@@ -141,6 +159,8 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
     """
     if not settings.enabled:
         return {}
+    if settings.model == CUES:
+        return {"weights": f"{CUES}-{cues.VERSION}"}
     prompt = caption_prompt(settings.prompt)
     words = hashlib.sha256(f"{prompt.system}\n{prompt.text}".encode()).hexdigest()
     return {"weights": f"server:{settings.model}" if settings.server else _revision(settings.model), "prompt": words}
@@ -167,15 +187,17 @@ def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[
     return found
 
 
-def clips_of(
-    utterances: Sequence[Utterance], keyframes: Sequence[Keyframe], settings: CaptionsSettings
-) -> Iterator[Clip]:
-    """What is shown of each utterance, in their order."""
-    found = frames_by_utterance(keyframes, settings.max_frames)
-    for utterance in utterances:
-        frames = found.get(utterance.utterance_id, [])
-        jpegs, times = tuple(frame.jpeg for frame in frames), tuple(frame.time_s for frame in frames)
-        yield Clip(jpegs, times, utterance.text if settings.spoken_words else "")
+def _clip(utterance: Utterance, found: Mapping[str, Sequence[Keyframe]], spoken_words: bool) -> Clip:
+    frames = found.get(utterance.utterance_id, ())
+    jpegs, times = tuple(frame.jpeg for frame in frames), tuple(frame.time_s for frame in frames)
+    return Clip(jpegs, times, utterance.text if spoken_words else "")
+
+
+def _by_cues(utterances: Sequence[Utterance], frames: Mapping[str, Sequence[Keyframe]]) -> Iterator[Caption | Rejected]:
+    if any(frame.face_boxes is None for shown in frames.values() for frame in shown):
+        raise SettingsError(NO_DETECTOR)
+    described = (cues.describe(frames.get(utterance.utterance_id, ())) for utterance in utterances)
+    yield from rows_of(utterances, described, frames, Provenance(CUES, f"{CUES}-{cues.VERSION}", CUES), None)
 
 
 def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:
@@ -231,24 +253,6 @@ def _captioner(folder: Path, revision: str, batch_size: int) -> Captioner:
 @lru_cache(maxsize=1)
 def _load(folder: Path, revision: str, batch_size: int) -> Captioner:  # noqa: ARG001
     return TransformersCaptioner(folder, batch_size)
-
-
-def _caption(utterance: Utterance, text: str, result: Described, model: str, revision: str, prompt_id: str) -> Caption:
-    return Caption(
-        utterance_id=utterance.utterance_id,
-        text=text,
-        model=model,
-        revision=revision,
-        prompt_id=prompt_id,
-        n_frames=result.n_frames,
-        n_tokens=result.n_tokens,
-        emotion_words=emotion_words(text),
-        seconds=result.seconds,
-    )
-
-
-def _rejected(utterance: Utterance, reason: str, detail: str) -> Rejected:
-    return Rejected(utterance.utterance_id, "captions", reason, detail)
 
 
 STAGE = Stage(

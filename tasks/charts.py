@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any
 
 from model.dialogue import TrainingStep
+from tasks.confidence import Bin
 
 # what matplotlib is told, and what the page shall see in its place
 _INK, _ACCENT, _MUTED, _LINE = "#010101", "#010102", "#010103", "#010104"
@@ -82,6 +83,26 @@ def class_f1(labels: Sequence[str], series: Mapping[str, Sequence[float]], suppo
         axes.set_yticks(range(len(labels)), [f"{_short(a)} ({b:,})" for a, b in zip(labels, support, strict=True)])
         axes.tick_params(length=0)
         axes.spines["bottom"].set_visible(False)
+        _legend(axes)
+    return drawing.svg
+
+
+def reliability(bins: Sequence[Bin], alt: str) -> str:
+    """Bars of the share that is right (0 to 1) by confidence, each with its number of lines and a mark at its mean
+    confidence; on the dashed line the two are equal."""
+    with _drawing("reliability", 3.0, alt) as drawing:
+        axes = drawing.axes
+        axes.plot((0, 1), (0, 1), color=_MUTED, lw=1, ls=(0, (4, 3)), label="as right as it is sure")
+        for place, item in enumerate(bins):
+            label = "right, with the number of lines" if place == 0 else None
+            width = item.high - item.low
+            middle = item.low + width / 2
+            axes.bar(middle, item.accuracy, width * 0.86, color=_ACCENT, alpha=0.45, linewidth=0, label=label)
+            axes.plot(item.confidence, item.accuracy, color=_ACCENT, marker="o", ms=4)
+            axes.text(middle, item.accuracy + 0.03, f"{item.count:,}", ha="center", size=8.5)
+        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.1))
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+        axes.tick_params(length=0)
         _legend(axes)
     return drawing.svg
 

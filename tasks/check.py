@@ -26,7 +26,7 @@ from tasks import (
     check_videos,
     ingest,
 )
-from tasks.captions import DEMO, CaptionsSettings
+from tasks.captions import CUES, DEMO, NO_DETECTOR, CaptionsSettings
 from tasks.check_text import Finding
 from tasks.corpora import demo, emorynlp, meld
 from tasks.ingest_settings import IngestSettings
@@ -64,7 +64,7 @@ def check(
     lines, of_corpus = _corpus(corpus, keyframes, cache, progress, videos="keyframes" in stages)
     found += of_corpus
     if "captions" in stages:
-        found += _captioner(cast("CaptionsSettings", settings["captions"]), lines)
+        found += _captioner(cast("CaptionsSettings", settings["captions"]), keyframes, lines)
     number = len(lines) or _lines_of_demo(corpus)
     found += check_disk.all_of(settings, cache, number, partial(_to_do, run, stages))
     if lines and not quick:
@@ -105,7 +105,7 @@ def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Fin
         try:
             stage.identity(values)
             model = getattr(values, "model", DEMO)
-            if model not in (DEMO, *told) and not getattr(values, "server", None):  # the demo's own is shipped
+            if model not in (DEMO, CUES, *told) and not getattr(values, "server", None):  # the demo's own is shipped
                 told.add(model)
                 yield _weights(model, weights.at_hand(model, cache))
             if detector := getattr(values, "face_model", None):
@@ -121,10 +121,13 @@ def _weights(model: str, here: bool) -> Finding:
     return Finding("info", "weights", model, told)
 
 
-def _captioner(settings: CaptionsSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:
+def _captioner(settings: CaptionsSettings, frames: KeyframesSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:
     """What captions would stop for, which is after all the videos were decoded."""
     if settings.enabled and settings.server:
         yield check_server.of(settings)
+    elif settings.enabled and settings.model == CUES:
+        if frames.enabled and frames.face_model is None:
+            yield Finding("error", "captioner", "captions", NO_DETECTOR)
     elif settings.enabled and settings.model == DEMO:
         try:
             captions.refuse_unknown_world(DEMO_FOLDER, lines, settings)

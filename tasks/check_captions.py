@@ -1,11 +1,12 @@
-"""Whether captions give the answer away: how many of those that a workspace already holds name an emotion.
+"""Whether captions give the answer away, and how usable they are: those that a workspace already holds, counted.
 
 Captions of train and dev alone are read; what the test split's say is evaluation's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from model.dialogue import Caption, Utterance
 from model.emotions import parse
@@ -16,8 +17,31 @@ from tasks.check_text import Finding
 from tasks.plan import Run
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What captions are counted by: those at least ``least``. None: cannot be said of this one."""
+
+    told: str
+    of: Callable[[Caption], float | None]
+    least: float
+
+
+MEASURES = (
+    Measure("repeat a quarter of themselves", lambda caption: caption.repetition, 0.25),
+    Measure("have four words of five from the one before", lambda caption: caption.like_previous, 0.8),
+    Measure("hold little English", lambda caption: 1 - caption.english if caption.n_words >= 8 else None, 0.8),
+    Measure("decline to describe", lambda caption: float(caption.refusal), 1.0),
+    Measure(
+        "are contradicted by the faces found",
+        lambda caption: None if caption.contradiction is None else float(caption.contradiction != "none"),
+        1.0,
+    ),
+)
+"""The limits are for the eye: looser than those by which captions are rejected."""
+
+
 def all_of(run: Run) -> Iterator[Finding]:
-    """One finding a corpus and split of train and dev, of the shards that are done under this configuration's key."""
+    """Findings by corpus and split of train and dev, of the shards that are done under this configuration's key."""
     key, ingest = run.keys.get("captions"), run.keys.get("ingest")
     if key is None or ingest is None:
         return
@@ -36,11 +60,26 @@ def all_of(run: Run) -> Iterator[Finding]:
             line = lines[caption.utterance_id]
             found.setdefault(f"{line.corpus}/{split}", []).append((line, caption))
     for name, pairs in found.items():
-        yield _of_split(name, pairs)
+        yield from _of_split(name, pairs)
 
 
-def _of_split(name: str, pairs: list[tuple[Utterance, Caption]]) -> Finding:
-    names = sum(bool(caption.emotion_words) for _, caption in pairs)
-    gold = sum(any(parse(word, line.corpus) == line.emotion for word in said.emotion_words) for line, said in pairs)
-    detail = f"{len(pairs)} captions: {names / len(pairs):.1%} name an emotion, {gold / len(pairs):.1%} the line's own"
-    return Finding("info", "captions", name, detail)
+def _of_split(name: str, pairs: list[tuple[Utterance, Caption]]) -> Iterator[Finding]:
+    said = [caption for _, caption in pairs]
+    names = sum(bool(caption.emotion_words) for caption in said)
+    gold = sum(any(parse(word, line.corpus) == line.emotion for word in own.emotion_words) for line, own in pairs)
+    leaks = f"{names / len(said):.1%} name an emotion, {gold / len(said):.1%} the line's own"
+    words = sorted(caption.n_words for caption in said)
+    length = f"{words[0]} to {words[-1]} words, the median {words[len(words) // 2]}"
+    yield Finding("info", "captions", name, f"{len(said)} captions: {leaks}; {length}")
+    none = []
+    for measure in MEASURES:
+        judged = [(value, caption) for caption in said if (value := measure.of(caption)) is not None]
+        over = [one for one in judged if one[0] >= measure.least]
+        if over:
+            _, worst = max(over, key=lambda one: one[0])
+            told = f"{len(over)} of {len(judged)} {measure.told}; for example {worst.utterance_id}: {worst.text[:80]!r}"
+            yield Finding("info", "captions", name, told)
+        elif judged:
+            none.append(measure.told)
+    if none:
+        yield Finding("info", "captions", name, f"none {', none '.join(none)}")

@@ -44,7 +44,7 @@ def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
         f"Form `{form.value}`: {EXPLAINED[form]}",
         '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("path/to/this/folder")\n```',
         "## Rows",
-        _table(
+        markdown_table(
             ("split", "file", "rows", "left out: no prompt", "bytes", "SHA-256"),
             [(_hub(part), part.file, part.rows, part.rejected, part.bytes, f"`{part.sha256}`") for part in parts],
         ),
@@ -52,12 +52,12 @@ def render(run: Run, form: Form, parts: Sequence[Part]) -> str:
         _labels(run, names, parts),
         "## Sources and licences",
         *dict.fromkeys(citations),
-        *_descriptions(run),
+        *descriptions(run),
         "## How it was made",
         f"By dialoguellm {version('dialoguellm')}, from its stage instructions with the key `{key}`. "
         "Digest of what was read (SHA-256 over those of its shards, in order):",
-        _table(("split", "digest"), [(_hub(part), f"`{part.source}`") for part in parts]),
-        f"```json\n{_settings(run)}\n```",
+        markdown_table(("split", "digest"), [(_hub(part), f"`{part.source}`") for part in parts]),
+        f"```json\n{settings(run)}\n```",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -66,7 +66,7 @@ def _labels(run: Run, names: Sequence[str], parts: Sequence[Part]) -> str:
     """Rows by answer; of several corpora a table each, since the same word need not mean the same in two."""
     words = run.settings["instructions"].label_words  # type: ignore[attr-defined]
     tables = [
-        _table(
+        markdown_table(
             ("label" if len(names) == 1 else name, *map(_hub, parts)),
             [(said, *(part.labels[name, said] for part in parts)) for said in answers(name, words)],
         )
@@ -97,27 +97,27 @@ def _hub(part: Part) -> str:
     return Path(part.file).stem
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
-def _descriptions(run: Run) -> list[str]:
+def descriptions(run: Run) -> list[str]:
     if run.keys["captions"] is None or not run.settings["instructions"].described():  # type: ignore[attr-defined]
         return ["Text only: no description of a video."]
     return ["Descriptions of the videos were written by the model named below under captions; its own licence holds."]
 
 
-def _settings(run: Run) -> str:
+def settings(run: Run, names: Sequence[str] = _SHOWN) -> str:
     """Run id and what decided the rows, as JSON of plain ASCII. Paths of the machine stay out."""
     stages: Mapping[str, Any] = run.record["stages"]
-    shown = {name: {"key": run.keys[name], **_own(stages[name])} for name in _SHOWN if run.keys[name]}
+    shown = {name: {"key": run.keys[name], **_own(stages[name])} for name in names if run.keys[name]}
     return json.dumps({"run": run.run_id, "stages": shown}, indent=1, sort_keys=True, default=str)
 
 
 def _own(stage: Mapping[str, Any]) -> dict[str, Any]:
     own: Mapping[str, Any] = stage.get("own", {})
-    settings = dict(own.get("settings", {}))
-    model = settings.get("model")
+    shown = dict(own.get("settings", {}))
+    model = shown.get("model")
     if isinstance(model, str) and not HUB_ID.fullmatch(model):
-        settings["model"] = Path(model).name  # its identity says which
-    return {"settings": settings, "identity": own.get("identity", {}), "version": own.get("version")}
+        shown["model"] = Path(model).name  # its identity says which
+    return {"settings": shown, "identity": own.get("identity", {}), "version": own.get("version")}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
@@ -50,15 +52,24 @@ class EvaluateSettings(StageSettings):
 
 
 def run(rows: Rows, settings: EvaluateSettings, context: Context) -> Iterator[Prediction | Rejected]:
-    """A Prediction per row and system, rows in their order; a row whose gold label is unknown is rejected."""
+    """A Prediction per row and system, rows in their order; a row whose gold label is unknown is rejected, and so is a
+    system's answer whose scores are not finite."""
+    yield from predictions(rows, settings, context, stage=STAGE.name)
+
+
+def predictions(
+    rows: Rows, settings: EvaluateSettings, context: Context, *, stage: str
+) -> Iterator[Prediction | Rejected]:
+    """The same of whatever split ``rows`` are of, for the stage of that name."""
     mine = [row for row in rows["instructions"] if _chosen(row, settings)]
     usable = [row for row in mine if gold_of(row) is not None]
     for row in mine:
         if gold_of(row) is None:
             detail = f"the answer {row.answer!r} names no label of its corpus; mend the corpus"
-            yield Rejected(row.utterance_id, "evaluate", "unknown_gold", detail)
+            yield Rejected(row.utterance_id, stage, "unknown_gold", detail)
     if usable:
-        yield from _predict(usable, settings, context)
+        for found in _predict(usable, settings, context):
+            yield replace(found, stage=stage) if isinstance(found, Rejected) else found
 
 
 def identity(settings: EvaluateSettings) -> Mapping[str, str]:
@@ -72,7 +83,9 @@ def _chosen(row: Instruction, settings: EvaluateSettings) -> bool:
     return int.from_bytes(drawn[:8]) < settings.share * 2**64
 
 
-def _predict(rows: Sequence[Instruction], settings: EvaluateSettings, context: Context) -> Iterator[Prediction]:
+def _predict(
+    rows: Sequence[Instruction], settings: EvaluateSettings, context: Context
+) -> Iterator[Prediction | Rejected]:
     import torch
 
     if settings.threads:
@@ -87,7 +100,7 @@ def _predict(rows: Sequence[Instruction], settings: EvaluateSettings, context: C
         done += more
         context.progress(done, total, "predictions")
 
-    found: list[Prediction] = []
+    found: list[Prediction | Rejected] = []
     with _in_use:
         model, tokenizer, share = _load(folder, adapter, _stamp(adapter))
         for system in systems:
@@ -105,7 +118,10 @@ def _predict(rows: Sequence[Instruction], settings: EvaluateSettings, context: C
     yield from found
 
 
-def _prediction(one: ScoredRow, system: str) -> Prediction:
+def _prediction(one: ScoredRow, system: str) -> Prediction | Rejected:
+    if not all(map(isfinite, one.scored.probabilities)):
+        detail = f"the {system} model's scores are not finite; train it again with a lower finetune.learning_rate"
+        return Rejected(one.row.utterance_id, "evaluate", "no_score", detail)
     best = one.labels[one.scored.best]
     return Prediction(
         utterance_id=one.row.utterance_id,

@@ -54,8 +54,8 @@ def export(run: Run, form: Form, out: Path, splits: Sequence[str] = tuple(NAMES)
     Raises SettingsError for a split that is not exported and for an ``out`` that holds anything, WorkspaceError
     where instructions are missing or damaged or a split has none, OSError where ``out`` cannot be written.
     """
-    wanted = {split: _shards(run, split) for split in _checked(splits)}
-    target = _free(out)
+    wanted = {split: finished_shards(run, split) for split in _checked(splits)}
+    target = free_folder(out)
     with new_folder(target) as work:
         parts = [_write(run, split, shards, form, work) for split, shards in wanted.items()]
         (work / "README.md").write_text(data_card.render(run, form, parts), encoding="utf-8")
@@ -75,18 +75,18 @@ def _checked(splits: Sequence[str]) -> list[str]:
     return [split for split in NAMES if split in splits]
 
 
-def _free(out: Path) -> Path:
+def free_folder(out: Path, option: str = "--out") -> Path:
     """The folder to make, checked before any row is read."""
     try:
         target = out.expanduser().resolve()
     except (RuntimeError, ValueError) as error:  # no such home, a loop of links, a zero byte
-        raise SettingsError(f"--out: {str(out)!r} cannot be a folder ({error}): name another") from error
+        raise SettingsError(f"{option}: {str(out)!r} cannot be a folder ({error}): name another") from error
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise SettingsError(f"--out: {target} is there already and is not an empty folder: name another")
+        raise SettingsError(f"{option}: {target} is there already and is not an empty folder: name another")
     return target
 
 
-def _shards(run: Run, split: str) -> list[int]:
+def finished_shards(run: Run, split: str) -> list[int]:
     """The finished shards of a split. Raises WorkspaceError with the line that makes what is missing."""
     stage = BY_NAME[STAGE_NAME]
     shards = [item["shard"] for item in run.shards() or [] if item["split"] == split]
@@ -111,7 +111,7 @@ def _write(run: Run, split: str, shards: Sequence[int], form: Form, folder: Path
     options: dict[str, Any] = {"compression": "zstd", "use_content_defined_chunking": True}
     with pq.ParquetWriter(path, SCHEMAS[form], write_page_checksum=True, **options) as writer:
         for shard in shards:
-            rows += (as_row(form, row) for row in _read(run, split, shard, part, digest))
+            rows += (as_row(form, row) for row in read_shard(run, split, shard, part, digest))
             if len(rows) >= ROWS_PER_GROUP:
                 writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMAS[form]))
                 rows.clear()
@@ -125,7 +125,7 @@ def _write(run: Run, split: str, shards: Sequence[int], form: Form, folder: Path
     return part
 
 
-def _read(run: Run, split: str, shard: int, part: Part, digest: Any) -> Iterator[Instruction]:
+def read_shard(run: Run, split: str, shard: int, part: Part, digest: Any) -> Iterator[Instruction]:
     """The rows of a shard, counted. No row of another split may slip through, whatever the list of shards says."""
     key = run.key(BY_NAME[STAGE_NAME])
     ingest: IngestSettings = run.settings["ingest"]  # type: ignore[assignment]

@@ -164,7 +164,7 @@ def _dev_score(model: Any, tokenizer: Any, rows: Sequence[Instruction], share: b
 
 STAGE = Stage(
     name="finetune",
-    version=1,
+    version=2,
     reads=("instructions",),
     writes="training_log",
     row=TrainingStep,

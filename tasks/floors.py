@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from model.dialogue import Utterance
 
@@ -37,3 +37,23 @@ def tfidf_lr(train: Sequence[Utterance], lines: Sequence[Utterance]) -> dict[str
         model.fit([row.text for row in train], [row.emotion for row in train])
         found = model.predict([row.text for row in lines])
     return {row.utterance_id: str(label) for row, label in zip(lines, found, strict=True)}
+
+
+FLOORS: dict[str, Callable[[Sequence[Utterance], Sequence[Utterance]], dict[str, str]]] = {
+    "majority": majority,
+    "tfidf_lr": tfidf_lr,
+}
+"""Each learns from train lines (the first) and labels lines (the second)."""
+
+
+def floors(
+    utterances: Sequence[Utterance], scored: Collection[str], names: Collection[str] = tuple(FLOORS)
+) -> dict[str, dict[str, str]]:
+    """What the floors say of the lines named in ``scored``, all of one corpus, learned from its train lines.
+
+    Empty where the corpus has no train line or no line is named.
+    """
+    lines = [row for row in utterances if row.utterance_id in scored]
+    corpora = {row.corpus for row in lines}
+    train = [row for row in utterances if row.split == "train" and row.corpus in corpora]
+    return {name: FLOORS[name](train, lines) for name in names} if train else {}

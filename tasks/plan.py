@@ -132,15 +132,23 @@ def load(layout: Layout, name: str | None = None) -> Run:
     """
     record = ledger.find_run(layout, name)
     try:
-        stages = {stage.name: record["stages"][stage.name] for stage in STAGES}
+        recorded = dict(record["stages"])
+        stages = {stage.name: recorded.get(stage.name) or _unknown_then(stage) for stage in STAGES}
         settings = {stage.name: stage.settings.model_validate(stages[stage.name]["settings"]) for stage in STAGES}
         keys = {name: found["key"] for name, found in stages.items()}
-    except (KeyError, TypeError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise WorkspaceError(
             f"{layout.run_file(record['run_id'])} was recorded by another version of this program: "
             "delete it, `dialoguellm run CONFIG` records that run again"
         ) from error
     return Run(record["run_id"], record["name"], layout, settings, keys, record)
+
+
+def _unknown_then(stage: Stage) -> Record:
+    """How a run stands to a stage that its program did not have. Raises KeyError unless that stage is off by itself."""
+    if getattr(stage.settings(), "enabled", True):
+        raise KeyError(stage.name)
+    return {"key": None, "settings": {}}
 
 
 def load_current(layout: Layout, name: str) -> Run:

@@ -34,6 +34,7 @@ def facts(run: Run) -> RunFacts:
         "attempts": [_attempt(attempt) for attempt in attempts],
         "stages": stages,
         "shards": shards,
+        "exports": ledger.exports(run.layout, run.run_id),
         "test_reads": [read for attempt in attempts for read in attempt["test_reads"]],
     }
     files = {

@@ -29,14 +29,14 @@ from model.dialogue import (
 )
 from tasks.report_examples import Example, examples
 from tasks.report_figures import Figures, figures, training
-from tasks.report_scores import TITLES, Scores
-from tasks.report_words import is_off, lead, notes, percent, settings_of
+from tasks.report_scores import NO_ANSWER, TITLES, Confused, Scores
+from tasks.report_words import is_off, lead, notes, percent, readings, settings_of
 from tasks.stage import Context, Rows, Stage, StageSettings
 
-ORDER = ("ingest", "keyframes", "captions", "instructions", "finetune", "evaluate", "score", "report")
+ORDER = ("ingest", "keyframes", "captions", "instructions", "finetune", "calibrate", "evaluate", "score", "report")
 """The pipeline's stages as the page lists them (tasks/stages.py imports this module, so it cannot be asked)."""
 
-_MAX_GROUPS, _MAX_DETAILS = 30, 3
+_MAX_GROUPS, _MAX_DETAILS, _MAX_PAIRS = 30, 3, 5
 
 
 class ReportSettings(StageSettings):
@@ -55,6 +55,7 @@ class Block:
     system_title: str
     examples: list[Example]
     figures: Figures
+    confused: list[tuple[Confused, list[Utterance]]]
 
 
 def run(rows: Rows, settings: ReportSettings, context: Context) -> Iterator[ReportFile]:
@@ -98,6 +99,7 @@ def _page(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> dic
         "leads": [text for one in scores if (text := lead(one, named=several))],
         "notes": notes(about, utterances, steps, scores, rejects),
         "blocks": [_block(rows, one, -(-settings.examples // len(scores)), named=several) for one in scores],
+        "readings": readings(about),
         "scored": any(one.systems() for one in scores),
         "training": training(steps),
         "rejects": _rejects(rejects, [stage["name"] for stage in stages]),
@@ -118,8 +120,24 @@ def _block(rows: Rows, scores: Scores, count: int, *, named: bool) -> Block:
         scores=scores,
         system_title=TITLES.get(system, system),
         examples=examples(rows, shown, count),
-        figures=figures(scores),
+        figures=figures(scores, shown),
+        confused=_confused(rows, scores, system, shown),
     )
+
+
+def _confused(
+    rows: Rows, scores: Scores, system: str, shown: Sequence[Prediction]
+) -> list[tuple[Confused, list[Utterance]]]:
+    """The commonest mistakes, each with the lines of it that the system was surest of."""
+    lines = {row.utterance_id: row for row in rows.get("utterances", ())}
+    found = []
+    for pair in scores.confused(system, _MAX_PAIRS):
+        said = None if pair.predicted == NO_ANSWER else pair.predicted
+        wrong = [row for row in shown if (row.gold, row.predicted) == (pair.gold, said)]
+        wrong.sort(key=lambda row: (-row.scores.get(said or "", 0.0), row.utterance_id))
+        ids = [row.utterance_id for row in wrong if row.utterance_id in lines][:_MAX_DETAILS]
+        found.append((pair, [lines[name] for name in ids]))
+    return found
 
 
 def _facts(utterances: Sequence[Utterance], about: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -196,7 +214,7 @@ def _clip(text: str, length: int) -> str:
 
 STAGE = Stage(
     name="report",
-    version=3,
+    version=4,
     reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
     writes="reports",
     row=ReportFile,

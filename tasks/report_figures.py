@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from model.dialogue import TrainingStep
+from model.dialogue import Prediction, TrainingStep
 from tasks import charts
+from tasks.confidence import Bin, reliability
 from tasks.report_scores import TITLES, ClassScores, Scores
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Confidence:
+    """The figure, its bins, and the subject's scores by name (``ece``, ``brier``, ``nll`` where they are)."""
+
+    svg: Markup
+    bins: list[Bin]
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """The figure, the last step, and the step with the lowest dev loss (None where dev was never scored)."""
 
@@ -52,11 +62,12 @@ class Figures:
 
     classes: Classes | None
     confusion: Confusion | None
+    confidence: Confidence | None
 
 
-def figures(scores: Scores) -> Figures:
-    """The figures of a corpus's scores."""
-    return Figures(_classes(scores), _confusion(scores))
+def figures(scores: Scores, predictions: Sequence[Prediction] = ()) -> Figures:
+    """The figures of a corpus's scores, and of its subject's ``predictions``."""
+    return Figures(_classes(scores), _confusion(scores), _confidence(scores, predictions))
 
 
 def _classes(scores: Scores) -> Classes | None:
@@ -91,6 +102,21 @@ def _confusion(scores: Scores) -> Confusion | None:
         "lines on its diagonal; the numbers are in the table that follows"
     )
     return Confusion(Markup(charts.confusion(counts, gold, predicted, alt)), gold, predicted, counts)
+
+
+def _confidence(scores: Scores, predictions: Sequence[Prediction]) -> Confidence | None:
+    from markupsafe import Markup
+
+    subject = scores.subject()
+    bins = reliability(predictions)
+    if not subject or not bins:
+        return None
+    known = scores.overall(subject.system)
+    alt = (
+        f"Share of lines that are right by the model's confidence{_of(scores)}, {len(bins)} bars; "
+        "the numbers are in the table that follows"
+    )
+    return Confidence(Markup(charts.reliability(bins, alt)), bins, known)
 
 
 def _of(scores: Scores) -> str:

@@ -1,17 +1,20 @@
-"""The report's scores: metric rows as tables a person reads, with what chance alone would make of them."""
+"""The report's scores: metric rows as tables a person reads, each with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import isfinite
 
 from model.dialogue import Metric
 from model.emotions import UNIFIED
+from tasks.prior import SUFFIX
 
 TITLES = {
     "tuned": "Tuned (LoRA)",
+    f"tuned{SUFFIX}": "Tuned, bias taken back",
     "untuned": "Untuned",
+    f"untuned{SUFFIX}": "Untuned, bias taken back",
     "tfidf_lr": "TF-IDF + logistic regression",
     "majority": "Commonest label",
 }
@@ -24,18 +27,18 @@ NO_ANSWER = "no answer"
 class SystemScores:
     """One system's scores over all labels: shares in 0..1, None where unknown; ``n`` lines were scored.
 
-    ``low`` and ``high`` bound the accuracy's 95 % interval.
+    ``bounds`` holds each score's 95 % interval by its name, where it has one.
     """
 
     system: str
     title: str
     n: int
+    dialogues: int
     accuracy: float | None
-    low: float | None
-    high: float | None
     weighted_f1: float | None
     macro_f1: float | None
     unparsed: int | None
+    bounds: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,25 @@ class ClassScores:
     support: int
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What taking back the bias to common labels does: tau, and each split's scores by name, before and after."""
+
+    title: str
+    tau: float
+    splits: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Confused:
+    """A pair of labels taken one for the other: ``count`` of the ``total`` gold lines of ``gold``."""
+
+    gold: str
+    predicted: str
+    count: int
+    total: int
+
+
 class Scores:
     """The metrics of one corpus (None: all) and split: test where it was scored, else dev, else whichever there is."""
 
@@ -56,8 +78,8 @@ class Scores:
         metrics = [row for row in metrics if corpus in (None, row.corpus)]
         splits = sorted({row.split for row in metrics}, key=lambda split: ({"test": 0, "dev": 1}.get(split, 2), split))
         self.split = splits[0] if splits else "test"
-        # NaN and infinity are no scores
-        self._rows = [row for row in metrics if row.split == self.split and isfinite(row.value)]
+        self._all = [row for row in metrics if isfinite(row.value)]  # NaN and infinity are no scores
+        self._rows = [row for row in self._all if row.split == self.split]
         self.corpus = corpus
 
     def systems(self) -> list[SystemScores]:
@@ -69,6 +91,39 @@ class Scores:
         """The system that the report is about: the tuned model, or the untuned one where none was tuned."""
         found = {item.system: item for item in self.systems()}
         return found.get("tuned") or found.get("untuned")
+
+    def corrections(self) -> list[Correction]:
+        """Those that were fitted, each on dev, where its system was scored without it too."""
+        found = []
+        for row in self._all:
+            if row.metric == "tau":
+                before = row.system.removesuffix(SUFFIX)
+                splits = {
+                    split: (one, other)
+                    for split in ("dev", "test")
+                    if (one := self._of(split, before)) and (other := self._of(split, row.system))
+                }
+                found.append(Correction(TITLES.get(before, before), row.value, splits))
+        return found
+
+    def confused(self, system: str, most: int) -> list[Confused]:
+        """The pairs of labels that a system takes one for the other most often."""
+        gold, said, counts = self.confusion(system)
+        pairs = [
+            Confused(label, other, count, sum(line))
+            for label, line in zip(gold, counts, strict=True)
+            for other, count in zip(said, line, strict=True)
+            if count and other != label
+        ]
+        return sorted(pairs, key=lambda pair: (-pair.count, pair.gold, pair.predicted))[:most]
+
+    def overall(self, system: str) -> dict[str, float]:
+        """A system's scores over all labels by name."""
+        return self._of(self.split, system)
+
+    def _of(self, split: str, system: str) -> dict[str, float]:
+        rows = [row for row in self._all if (row.split, row.system, row.label) == (split, system, None)]
+        return {row.metric: row.value for row in rows}
 
     def classes(self, system: str) -> list[ClassScores]:
         """A system's scores for every label that occurs as gold."""
@@ -95,34 +150,24 @@ class Scores:
         return labels, [side or NO_ANSWER for side in columns], counts
 
     def _overall(self, system: str) -> SystemScores:
-        found = {row.metric: row.value for row in self._rows if row.system == system and row.label is None}
-        n = round(found.get("support", sum(item.support for item in self.classes(system))))
-        accuracy = found.get("accuracy")
-        low, high = (None, None) if accuracy is None or not n else interval(accuracy, n)
+        rows = [row for row in self._rows if row.system == system and row.label is None]
+        found = {row.metric: row.value for row in rows}
         unparsed = found.get("unparsed")
         return SystemScores(
             system=system,
             title=TITLES.get(system, system),
-            n=n,
-            accuracy=accuracy,
-            low=low,
-            high=high,
+            n=round(found.get("support", sum(item.support for item in self.classes(system)))),
+            dialogues=round(found.get("dialogues", 0)),
+            accuracy=found.get("accuracy"),
             weighted_f1=found.get("weighted_f1"),
             macro_f1=found.get("macro_f1"),
             unparsed=None if unparsed is None else round(unparsed),
+            bounds={row.metric: (row.low, row.high) for row in rows if row.low is not None and row.high is not None},
         )
 
     def _ordered(self, labels: set[str]) -> list[str]:
         known = UNIFIED.get(self.corpus or "", {})
         return sorted(labels, key=lambda label: (_place(known, label), label))
-
-
-def interval(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (0 to 1) seen in ``n`` independent draws (Wilson's, sound for small n too)."""
-    z = 1.959964
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _place(names: dict[str, str], name: str) -> int:

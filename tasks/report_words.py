@@ -13,6 +13,9 @@ from tasks.report_scores import Scores
 _COARSE = 0.05
 """An interval wider than this to either side deserves a warning (that is about 400 lines)."""
 
+_FEW_DIALOGUES = 20
+"""Of fewer dialogues than these a bootstrap knows too little."""
+
 
 def percent(share: float | None) -> str:
     """A share (0 to 1) as a percentage with one decimal, a dash where unknown."""
@@ -26,10 +29,10 @@ def lead(scores: Scores, *, named: bool = False) -> str:
         return ""
     name = "tuned model" if subject.system == "tuned" else "untuned model"
     lines = f"{subject.n:,} {scores.corpus} {scores.split}" if named else f"{subject.n:,} {scores.split}"
-    first = (
-        f"The {name} names the emotion of {percent(subject.accuracy)}\u00a0% of {lines} lines as the annotators "
-        f"did (95\u00a0% interval {percent(subject.low)} to {percent(subject.high)})."
-    )
+    bounds = subject.bounds.get("accuracy")
+    sure = f" (95\u00a0% interval {percent(bounds[0])} to {percent(bounds[1])})" if bounds else ""
+    right = f"{percent(subject.accuracy)}\u00a0% of {lines} lines"
+    first = f"The {name} names the emotion of {right} as the annotators did{sure}."
     others = [
         f"{words} {percent(item.accuracy)}\u00a0%"
         for item in scores.systems()
@@ -60,6 +63,21 @@ def notes(
         *_share_note(about),
         *(note for one in scores for note in _score_notes(one, utterances, named=len(scores) > 1)),
     ]
+
+
+def readings(about: Mapping[str, Any]) -> str:
+    """How often the test split was read by what this report is about; empty where the run's record does not tell.
+
+    A second look is allowed and never hidden: what is changed after one is chosen on the test split.
+    """
+    found = about.get("test_readings")
+    if not found:
+        return ""
+    times = "once" if len(found) == 1 else f"{len(found):,} times"
+    who = "this adapter" if about.get("stages", {}).get("finetune", {}).get("key") else "the untuned model in this run"
+    runs = sorted({read["run_id"] for read in found})
+    among = f", in the runs {', '.join(runs)}" if len(runs) > 1 else ""
+    return f"The test split was read {times} by {who}{among}, up to when this page was made."
 
 
 def settings_of(about: Mapping[str, Any], stage: str) -> Mapping[str, Any]:
@@ -133,6 +151,15 @@ def _score_notes(scores: Scores, utterances: Sequence[Utterance], *, named: bool
     total = sum(line.split == scores.split and scores.corpus in (None, line.corpus) for line in utterances)
     if subject.n < total:
         yield f"{total - subject.n:,} of {total:,} {split} lines have no score."
-    if subject.low is not None and subject.high is not None and subject.high - subject.low > 2 * _COARSE:
-        half = round(50 * (subject.high - subject.low))
-        yield f"Few {split} lines: with n = {subject.n:,} an accuracy is uncertain by about {half} points either way."
+    low, high = subject.bounds.get("accuracy", (0.0, 0.0))
+    if high - low > 2 * _COARSE or subject.dialogues < _FEW_DIALOGUES:
+        yield _few(subject.n, subject.dialogues, split, round(50 * (high - low)))
+
+
+def _few(n: int, dialogues: int, split: str, half: int) -> str:
+    text = f"Few {split} lines: {n:,} in {dialogues:,} dialogues."
+    if half:
+        text += f" An accuracy of them is uncertain by about {half} points either way."
+    if dialogues < _FEW_DIALOGUES:
+        text += " With so few dialogues the interval itself is uncertain, and rather too narrow."
+    return text

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from model.atomic import write_json
-from model.dialogue import SPLITS, Rejected, Utterance
-from model.errors import CorpusError, DialogueError
+from model.dialogue import SPLITS, Rejected, Utterance, split_of
+from model.errors import CorpusError, DialogueError, WorkspaceError
 from storage import ledger
 from storage.layout import Layout
 from storage.ledger import Record
@@ -28,15 +28,17 @@ from tasks.stages import BY_NAME, STAGES, producer
 class ShardRows(Mapping[str, Sequence[Any]]):
     """The rows that a stage is handed, by table, each read when it is first asked for.
 
-    Only shards of the stage's own splits are ever opened. A table whose stage is off is empty. ``rejects`` holds
-    the rejected rows of every stage of the run; a stage that may not see every split has no such table.
-    ``examples`` holds the utterances of some train shards of the shard's corpus, the same for every shard of it.
+    Only shards of the stage's own splits are ever opened; asked for a line of another, or handed one by a list of
+    shards that is wrong, it raises WorkspaceError. A table whose stage is off is empty. ``rejects`` holds the rejected
+    rows of every stage of the run; a stage that may not see every split has no such table. ``examples`` holds the
+    utterances of some train shards of the shard's corpus, the same for every shard of it.
     """
 
     def __init__(self, run: Run, stage: Stage, shard: int) -> None:
         self._run = run
         more = ["rejects"] * stage.splits.issuperset(SPLITS) + ["examples"] * stage.examples
         self._tables = (*stage.reads, *more)
+        self._stage = stage
         self._shard = shard
         self._seed = getattr(run.settings[stage.name], "seed", 0)
         self._enough = getattr(run.settings[stage.name], "shots_pool", few_shot.POOL)
@@ -54,7 +56,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
             self._loaded[table] = (
                 list(_pool(self._run.layout, *parts))
                 if table == "examples"
-                else [row for part in parts for row in read_rows(self._run.layout, *part)]
+                else [row for part in parts for row in self._allowed(read_rows(self._run.layout, *part))]
             )
         return self._loaded[table]
 
@@ -69,13 +71,33 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         if table not in self._tables:
             raise KeyError(table)
         parts = [read_columns(self._run.layout, *part, names) for part in self._parts(table)]
+        if "utterance_id" in names:
+            for cells in filter(None, (part[names.index("utterance_id")] for part in parts)):
+                self._check_split(cells[0])
         return [[cell for part in parts for cell in part[place]] for place in range(len(names))]
 
     def select(self, table: str, utterance_ids: Iterable[str]) -> list[Any]:
         """The rows of a few utterances, without reading the whole table."""
         wanted = list(utterance_ids)
+        for name in wanted:
+            self._check_split(name)
         parts = (read_table(self._run.layout, *part, utterance_ids=wanted) for part in self._parts(table))
         return [row for data in parts if data.num_rows for row in from_arrow(table, data)]
+
+    def _allowed(self, rows: list[Any]) -> list[Any]:
+        """The rows of one shard, which are all of one split."""
+        if rows and hasattr(rows[0], "utterance_id"):
+            self._check_split(rows[0].utterance_id)
+        return rows
+
+    def _check_split(self, name: str) -> None:
+        split = split_of(name) if name.count("/") else ""
+        if split in {*SPLITS} - self._stage.splits:
+            own = " and ".join(sorted(self._stage.splits))
+            raise WorkspaceError(
+                f"{self._stage.name} may not read {name}: it is handed {own} lines only, for evaluate alone opens "
+                "test; where the list of shards says otherwise, run ingest again with --downstream --force"
+            )
 
     def _parts(self, table: str) -> list[tuple[str, str, int]]:
         if table == "rejects":
@@ -154,9 +176,14 @@ def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
         videos=videos_root(corpus, layout.cache, run.record["stages"]["ingest"]["own"]["identity"]) if corpus else None,
         seed=getattr(values, "seed", 0),
         shard=shard,
-        about=run.record,
+        about=_about(run) if stage.name == "report" else run.record,
         progress=progress,
     )
+
+
+def _about(run: Run) -> Record:
+    """What a report tells of its run: the record, and each reading of the test split by its adapter."""
+    return {**run.record, "test_readings": ledger.test_reads(run.layout, run.run_id, run.keys["finetune"])}
 
 
 def _corpus_settings(run: Run, shard: int) -> IngestSettings | None:

@@ -2,95 +2,115 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
 
 from model.dialogue import Metric, Prediction, Utterance, corpus_of, split_of
 from model.emotions import labels
-from tasks.floors import majority, tfidf_lr
+from tasks.bootstrap import interval, resample, resampled_scores
+from tasks.confidence import losses
+from tasks.floors import floors
+from tasks.prior import SUFFIX, Goal, corrected
 from tasks.stage import Context, Rows, Stage, StageSettings
-
-Answers = Mapping[str, str | None]
-"""Utterance id to label, None where the answer did not parse."""
+from tasks.tally import OF_A_LABEL, OVERALL, Answers, answers_of, dialogue_of, scores, tally
 
 
 class ScoreSettings(StageSettings):
-    """Nothing to choose: every system that predicted is scored, and so are both floors."""
+    """Every system that predicted is scored, and so are both floors."""
+
+    resamples: int = Field(default=10_000, ge=1_000, le=1_000_000)
+    """How often the dialogues are drawn anew for the 95 % intervals."""
+
+    seed: int = 0
+    """Seed of these draws."""
+
+    prior: Goal | Literal["off"] = "weighted_f1"
+    """Where calibrate scored dev: the score that decides there how much of the bias to common labels is taken back, for
+    a system of its own beside each ("tuned+prior"); "off" leaves it out."""
 
 
-def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metric]:  # noqa: ARG001
+def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metric]:
     """Metrics of every system in the predictions and of two floors, corpus by corpus and split by split.
 
     Only utterances that were predicted are scored; ``support`` with label None is their number. The floors know
     every train utterance of the corpus and none of another, however few of them the language model was trained on.
     """
-    predictions: Sequence[Prediction] = rows["predictions"]
     utterances: Sequence[Utterance] = rows["utterances"]
-    gold = {row.utterance_id: row.emotion for row in utterances}
-    for corpus, split in dict.fromkeys(_home(row) for row in predictions):
-        train = [row for row in utterances if (row.corpus, row.split) == (corpus, "train")]
-        systems: dict[str, dict[str, str | None]] = {}
-        for row in predictions:
-            if _home(row) == (corpus, split):
-                systems.setdefault(row.system, {})[row.utterance_id] = row.predicted
-        scored = {utterance_id for answers in systems.values() for utterance_id in answers}
-        lines = [row for row in utterances if row.utterance_id in scored]
-        floors = {"majority": majority(train, lines), "tfidf_lr": tfidf_lr(train, lines)} if train else {}
-        everything: dict[str, Answers] = {**systems, **floors}
+    dev: Sequence[Prediction] = rows.get("dev_predictions", ())
+    predictions: list[Prediction] = [*rows["predictions"], *dev]
+    if settings.prior != "off":
+        more, taus = corrected(predictions, dev, utterances, settings.prior)
+        predictions += more
+        for (corpus, system), tau in taus.items():
+            yield Metric(corpus, "dev", system + SUFFIX, "tau", None, None, tau)
+    homes = list(dict.fromkeys(_home(row) for row in predictions))
+    learned = {corpus: _floors(corpus, predictions, utterances) for corpus in dict.fromkeys(home[0] for home in homes)}
+    for corpus, split in homes:
+        own = [row for row in predictions if _home(row) == (corpus, split)]
+        gold = {row.utterance_id: row.emotion for row in utterances if (row.corpus, row.split) == (corpus, split)}
+        scored = {row.utterance_id for row in own}
+        everything: dict[str, Answers] = {**answers_of(own)}
+        for name, answers in learned[corpus].items():
+            everything[name] = {line: said for line, said in answers.items() if line in scored}
         for done, (system, answers) in enumerate(everything.items(), 1):
-            yield from metrics(corpus, split, system, gold, answers)
+            yield from metrics(corpus, split, system, gold, answers, settings)
+            sure = [row for row in own if row.system == system]
+            for name, value, bounds in losses(corpus, sure, settings.resamples, settings.seed):
+                yield Metric(corpus, split, system, name, None, None, value, *(bounds or (None, None)))
             context.progress(done, len(everything), f"systems on {corpus} {split}")
+
+
+def _floors(corpus: str, predictions: Sequence[Prediction], utterances: Sequence[Utterance]) -> dict[str, Answers]:
+    """What the floors say of all predicted lines of a corpus, learned once for all of its splits."""
+    predicted = {row.utterance_id for row in predictions if corpus_of(row.utterance_id) == corpus}
+    return {**floors(utterances, predicted)}
 
 
 def _home(row: Prediction) -> tuple[str, str]:
     return corpus_of(row.utterance_id), split_of(row.utterance_id)
 
 
-def metrics(corpus: str, split: str, system: str, gold: Mapping[str, str], answers: Answers) -> Iterator[Metric]:
-    """All scores of one system over a corpus's labels: shares in 0..1 and counts. An answer of None is always wrong.
+def metrics(
+    corpus: str, split: str, system: str, gold: Mapping[str, str], answers: Answers, settings: ScoreSettings
+) -> Iterator[Metric]:
+    """All scores of one system over a corpus's labels: shares in 0..1 with their intervals, and counts.
 
-    Weighted F1 weighs each label's F1 by its share of the gold labels; macro F1 is the plain mean over the labels
-    that occur as gold. A label never predicted has precision 0, one that never occurs has recall 0.
+    Raises CorpusError where an answer has no gold label, or where either is no label of the corpus.
     """
     names = labels(corpus)
-    pairs = Counter((gold[utterance_id], said) for utterance_id, said in answers.items())
-    total = sum(pairs.values())
-    classes = {name: _class(pairs, name) for name in names}
-    occurring = [scores for scores in classes.values() if scores["support"]]
+    by_dialogue = tally(corpus, gold, answers)
+    counts = by_dialogue.sum(0)
+    found = scores(counts)
+    drawn = resampled_scores(resample(by_dialogue, settings.resamples, settings.seed))
 
     def metric(name: str, value: float, label: str | None = None, predicted: str | None = None) -> Metric:
         return Metric(corpus, split, system, name, label, predicted, float(value))
 
-    yield metric("support", total)
-    yield metric("unparsed", sum(count for (_, said), count in pairs.items() if said is None))
-    yield metric("accuracy", sum(pairs[name, name] for name in names) / total)
-    yield metric("weighted_f1", sum(scores["f1"] * scores["support"] for scores in occurring) / total)
-    yield metric("macro_f1", sum(scores["f1"] for scores in occurring) / len(occurring))
-    for label, scores in classes.items():
-        for name, value in scores.items():
-            yield metric(name, value, label)
-    for label in names:
-        for said in (*names, None):
-            if said or pairs[label, said]:
-                yield metric("confusion", pairs[label, said], label, said)
+    def share(name: str, place: int | None = None) -> Metric:
+        label, value = (None, found[name]) if place is None else (names[place], found[name][place])
+        bounds = interval(drawn[name] if place is None else drawn[name][:, place]) or (None, None)
+        return Metric(corpus, split, system, name, label, None, float(value), *bounds)
 
-
-def _class(pairs: Counter[tuple[str, str | None]], name: str) -> dict[str, float]:
-    hits = pairs[name, name]
-    support = sum(count for (gold, _), count in pairs.items() if gold == name)
-    predicted = sum(count for (_, said), count in pairs.items() if said == name)
-    return {
-        "precision": hits / predicted if predicted else 0.0,
-        "recall": hits / support if support else 0.0,
-        "f1": 2 * hits / (predicted + support) if hits else 0.0,
-        "support": support,
-    }
+    yield metric("support", counts.sum())
+    yield metric("dialogues", len({*map(dialogue_of, answers)}))
+    yield metric("unparsed", counts[:, -1].sum())
+    for name in OVERALL:
+        yield share(name)
+    for place, label in enumerate(names):
+        yield from (share(name, place) for name in OF_A_LABEL)
+        yield metric("support", counts[place].sum(), label)
+    for label, row in zip(names, counts, strict=True):
+        for said, count in zip((*names, None), row, strict=True):
+            if said or count:
+                yield metric("confusion", count, label, said)
 
 
 STAGE = Stage(
     name="score",
-    version=2,
-    reads=("predictions", "utterances"),
+    version=3,
+    reads=("predictions", "dev_predictions", "utterances"),
     writes="metrics",
     row=Metric,
     settings=ScoreSettings,

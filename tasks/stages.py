@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks import captions, evaluate, finetune, ingest, instructions, keyframes, report, score
+from tasks import calibrate, captions, evaluate, finetune, ingest, instructions, keyframes, report, score
 from tasks.stage import Stage
 
 STAGES: tuple[Stage, ...] = (
@@ -11,6 +11,7 @@ STAGES: tuple[Stage, ...] = (
     captions.STAGE,
     instructions.STAGE,
     finetune.STAGE,
+    calibrate.STAGE,
     evaluate.STAGE,
     score.STAGE,
     report.STAGE,

@@ -45,8 +45,24 @@ ROWS: dict[str, list[Any]] = {
         Keyframe(FIRST, 2, 1.5, b"", 640, 480, 0.0, 0.0, -1.5, False, 0, (), "novelty-1"),
     ],
     "captions": [
-        Caption(FIRST, "Two people smile.", "demo", "abc", "facial-cues", 2, 5, ("smile", "happy"), 0.1),
-        Caption(SECOND, "A room.", "demo", "abc", "facial-cues", 1, 3, (), 0.1),
+        Caption(
+            FIRST,
+            "Two people smile.",
+            "demo",
+            "abc",
+            "facial-cues",
+            2,
+            5,
+            ("smile", "happy"),
+            0.1,
+            3,
+            0.25,
+            0.5,
+            False,
+            None,
+            "no_face",
+        ),
+        Caption(SECOND, "A room", "demo", "abc", "facial-cues", 1, 3, (), 0.1, 2, 0.0, 0.0, True, 0.5),
     ],
     "instructions": [
         Instruction(
@@ -70,8 +86,12 @@ ROWS: dict[str, list[Any]] = {
         Prediction(FIRST, "tuned", "joy", "joy", {"joy": 0.75, "anger": 0.25}, "joy", 0.1),
         Prediction(SECOND, "tuned", "anger", None, {}, "¯\\_(ツ)_/¯", 0.1),
     ],
+    "dev_predictions": [
+        Prediction("demo/dev/kitchen/1", "tuned", "joy", "anger", {"joy": 0.25, "anger": 0.75}, "anger", 0.1),
+        Prediction("demo/dev/kitchen/2", "tuned", "anger", "anger", {"joy": 0.25, "anger": 0.75}, "anger", 0.1),
+    ],
     "metrics": [
-        Metric("demo", "test", "tuned", "accuracy", None, None, 0.5),
+        Metric("demo", "test", "tuned", "accuracy", None, None, 0.5, 0.25, 0.75),
         Metric("demo", "test", "tuned", "confusion", "anger", "joy", 1.0),
     ],
     "reports": [ReportFile("index.html", 12, "ab" * 32)],

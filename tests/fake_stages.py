@@ -90,7 +90,7 @@ def evaluate(rows: Rows, settings: Plain, context: Context) -> Iterator[Predicti
 
 def score(rows: Rows, settings: Plain, context: Context) -> Iterator[Metric]:  # noqa: ARG001
     right = [row.gold == row.predicted for row in rows["predictions"]]
-    yield Metric("demo", "test", "tuned", "accuracy", None, None, sum(right) / len(right))
+    yield Metric("demo", "test", "tuned", "accuracy", None, None, sum(right) / len(right), 0.5, 0.801)
     yield Metric("demo", "test", "tuned", "support", None, None, float(len(right)))
 
 

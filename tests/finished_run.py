@@ -18,11 +18,14 @@ STAGES = {
     "captions": "captions",
     "instructions": "instructions",
     "finetune": "training_log",
+    "calibrate": "dev_predictions",
     "evaluate": "predictions",
     "score": "metrics",
 }
 SCORES = [
-    Metric("demo", "test", "tuned", name, None, None, value) for name, value in (("accuracy", 0.5), ("support", 2.0))
+    Metric("demo", "test", "tuned", "accuracy", None, None, 0.5, 0.4, 0.6049),
+    Metric("demo", "test", "tuned", "macro_f1", None, None, 0.25),
+    Metric("demo", "test", "tuned", "support", None, None, 2.0),
 ]
 
 
@@ -48,6 +51,7 @@ def write(layout: Layout, run_id: str = "demo-1", **more: list[Any]) -> RunFacts
         "stages": stages,
         "shards": shards,
         "test_reads": [read],
+        "exports": [{"run_id": run_id, "export": 1, "exported_at": time, "largest_gap": 0.01, "passed": True}],
     }
     files = {"predictions": [layout.part("predictions", "key-evaluate", 0)]}
     return RunFacts(run_id, tables, {**files, "metrics": [layout.part("metrics", "key-score", 0)]})

@@ -33,6 +33,9 @@ epochs = 2
 batch_size = 4
 learning_rate = 1e-3
 checkpoint_every = 1
+
+[calibrate]
+enabled = true
 """
 
 TIMINGS = {"seconds"}

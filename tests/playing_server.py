@@ -13,13 +13,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """``hangs``: sends nothing before the server ends. ``drips``: one byte at a time."""
+    """``hangs``: sends nothing before the server ends. ``drips``: one byte at a time.
+
+    ``breaks``: hangs up after so many bytes of the body, -1 before anything.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
     drips: bool = False
+    breaks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,17 @@ def playing(*replies: Reply, play: Play | None = None) -> Iterator[Playing]:
                 over.wait()
                 self.close_connection = True
                 return
+            if reply.breaks is not None:
+                self.close_connection = True
+            if reply.breaks == -1:
+                return
             with suppress(ConnectionError):  # a client that has seen enough hangs up
                 self.send_response(reply.status)
                 for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 if not reply.drips:
-                    self.wfile.write(reply.body)
+                    self.wfile.write(reply.body[: reply.breaks])
                 for place in range(len(reply.body) * reply.drips):
                     self.wfile.write(reply.body[place : place + 1])
                     if over.wait(0.02):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -40,7 +41,14 @@ def metrics(system: str = "tuned", split: str = "test", n: int = 8) -> list[Metr
     def one(name: str, value: float, label: str | None = None, said: str | None = None) -> Metric:
         return Metric("demo", split, system, name, label, said, value)
 
-    overall = [one("accuracy", 0.5), one("weighted_f1", 0.667), one("macro_f1", 0.667), one("unparsed", 0)]
+    overall = [
+        replace(one("accuracy", 0.5), low=0.5 - 0.98 / n**0.5, high=0.5 + 0.98 / n**0.5),
+        replace(one("weighted_f1", 0.667), low=0.5, high=0.8),
+        one("macro_f1", 0.667),
+        one("dialogues", n // 4),
+        one("ece", 0.2),
+        one("unparsed", 0),
+    ]
     joy = [one("precision", 1.0, "joy"), one("recall", 0.5, "joy"), one("f1", 0.667, "joy"), one("support", n, "joy")]
     anger = [one(name, 0.0, "anger") for name in ("precision", "recall", "f1", "support")]
     cells = [one("confusion", n / 2, "joy", "joy"), one("confusion", n / 2, "joy", "anger")]

@@ -50,12 +50,17 @@ def test_every_stage_left_its_table(finished: Finished) -> None:
     test = {name for name in utterances if "/test/" in name}
     assert {row["utterance_id"] for row in found["predictions"]} == test
     assert found["training_log"]
-    assert {row["system"] for row in found["metrics"]} == {"tuned", "untuned", "majority", "tfidf_lr"}
+    dev = {name for name in utterances if "/dev/" in name}
+    assert {row["utterance_id"] for row in found["dev_predictions"]} == dev
+    assert {row["system"] for row in found["metrics"]} == {"tuned", "tuned+prior", "untuned", "majority", "tfidf_lr"}
 
 
 def test_the_database_answers(finished: Finished) -> None:
-    scores = sql(finished, "SELECT system, utterances, accuracy, weighted_f1 FROM scores")
-    assert {row["system"] for row in scores} == {"tuned", "untuned", "majority", "tfidf_lr"}
+    scores = sql(finished, "SELECT system, split, utterances, accuracy, weighted_f1 FROM scores")
+    systems = {"test": {"tuned", "tuned+prior", "untuned", "majority", "tfidf_lr"}}
+    systems["dev"] = systems["test"] - {"untuned"}
+    for split in ("dev", "test"):
+        assert {row["system"] for row in scores if row["split"] == split} == systems[split]
     lineage = sql(finished, "SELECT * FROM lineage LIMIT 1")[0]
     for column in ("adapter_key", "captions_key", "keyframes_key", "ingest_key", "caption", "prompt", "frame_times_s"):
         assert lineage[column]
@@ -68,6 +73,19 @@ def test_the_report_is_there_and_whole(finished: Finished) -> None:
     text = page.read_text()
     assert text.rstrip().endswith("</html>")
     assert "<script" not in text
+    assert "The test split was read once by this adapter" in text
+    assert "bias taken back" in text
+
+
+def test_systems_can_be_compared(finished: Finished) -> None:
+    where = ("-w", str(finished.workspace), "--json")
+    rows = json.loads(dialoguellm(finished.home, "compare", "small", *where))
+    assert [row["second"].partition(":")[2] for row in rows[::3]] == ["tuned+prior", "untuned", "majority", "tfidf_lr"]
+    dev = json.loads(dialoguellm(finished.home, "compare", "small", "small:tuned+prior", "--split", "dev", *where))
+    assert {row["split"] for row in dev} == {"dev"}
+    stored = sql(finished, "SELECT count(*) AS n FROM comparisons")
+    dialoguellm(finished.home, "compare", "small", *where)
+    assert sql(finished, "SELECT count(*) AS n FROM comparisons") == stored == [{"n": 15}]
 
 
 def test_a_second_run_has_nothing_to_do(finished: Finished) -> None:
@@ -115,8 +133,18 @@ def test_a_missing_video_becomes_a_reject(finished: Finished, tmp_path: Path, ti
     assert [(row["stage"], row["reason"]) for row in found] == [("keyframes", "missing_video")]
 
 
+def test_the_adapter_and_the_merged_model_go_out(finished: Finished, tmp_path: Path) -> None:
+    where = ("-w", str(finished.workspace), "--json")
+    dialoguellm(finished.home, "export", "small", "--adapter", str(tmp_path / "adapter"), *where)
+    assert "lora" in (tmp_path / "adapter" / "README.md").read_text()
+    (row,) = json.loads(dialoguellm(finished.home, "export", "small", "--merged", str(tmp_path / "merged"), *where))
+    assert row["lines"] == row["same_label"] > 0
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert sql(finished, "SELECT largest_gap FROM exports")[0]["largest_gap"] == row["largest_gap"]
+
+
 def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
-    published = ("runs", "stages", "shards", "predictions", "metrics")
+    published = ("runs", "stages", "shards", "predictions", "metrics", "exports", "comparisons", "test_reads")
     queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in published]
     before = [sql(finished, query) for query in queries]
     dialoguellm(finished.home, "warehouse", "rebuild", "-w", str(finished.workspace))

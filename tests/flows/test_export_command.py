@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 from exported_run import finished
+from tuned_run import tuned
 from typer.testing import CliRunner
 
 from flows.cli import app
 from model.errors import SettingsError, UnknownRun, WorkspaceError
 
 
-def invoke(root: Path, *arguments: str) -> str:
-    where = ["--workspace", str(root / "workspace"), "--out", str(root / "out")]
+def invoke(root: Path, *arguments: str, out: str = "--out") -> str:
+    where = ["--workspace", str(root / "workspace"), out, str(root / "out")]
     found = CliRunner().invoke(app, ["export", *arguments, *where])
     if found.exception and not isinstance(found.exception, SystemExit):
         raise found.exception
@@ -35,6 +36,32 @@ def test_one_split_of_a_run_by_its_id(tmp_path: Path) -> None:
     run = finished(tmp_path)
     assert "validation.parquet" in invoke(tmp_path, run.run_id, "--format", "text", "--splits", " dev ")
     assert not (tmp_path / "out" / "train.parquet").exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_adapter_and_a_merged_model(tiny_model: Path, tmp_path: Path) -> None:
+    run = tuned(tmp_path, tiny_model)
+    rows = json.loads(invoke(tmp_path, run.run_id, "--json", out="--adapter"))
+    assert {Path(row["file"]).name for row in rows} == {path.name for path in (tmp_path / "out").iterdir()}
+    (tmp_path / "out").rename(tmp_path / "adapter")
+    (row,) = json.loads(invoke(tmp_path, "demo", "--dtype", "bfloat16", "--lines", "2", "--json", out="--merged"))
+    assert (row["folder"], row["lines"], row["same_label"]) == (str(tmp_path / "out"), 2, 2)
+    assert 0 < row["largest_gap"] <= row["tolerance"] == 0.02 < row["effect"]
+    with pytest.raises(SettingsError, match="not an empty folder"):
+        invoke(tmp_path, "demo", out="--merged")
+
+
+def test_one_thing_at_a_time_is_exported(tmp_path: Path) -> None:
+    finished(tmp_path)
+    wrong = [("demo",), ("demo", "--format", "text", "--adapter", "x"), ("demo", "--merged", "x")]
+    for arguments in wrong:
+        with pytest.raises(
+            SettingsError, match="export takes one of: --format FORM --out DIR, --adapter DIR, --merged"
+        ):
+            invoke(tmp_path, *arguments)
+    with pytest.raises(SettingsError, match="export takes one of"):
+        invoke(tmp_path, "demo", "--adapter", "x", out="--merged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["workspace"]
 
 
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:

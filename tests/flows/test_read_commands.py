@@ -55,7 +55,10 @@ def test_status_of_a_finished_run(ask: Ask, tmp_path: Path) -> None:
         "report": (1, 1, "done"),
     }
     table = ask("status", "fake")
-    assert f"{run.run_id}: attempt 1 (run, direct) completed" in table
+    assert f"{run.run_id}: attempt 1 (run, direct) completed; test split read once" in table
+    assert "66.7 [50.0, 80.1]" in table
+    go(run, Selection(("evaluate",), force=True))
+    assert "completed; test split read 2 times" in ask("status", "fake")
     assert ask("report").strip() == str(run.layout.report(run.run_id) / "index.html")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from model.caption_chat import MAX_SPOKEN, Clip, Form, chat, form_of, spoken
 from model.caption_prompt import CaptionPrompt
+from model.errors import WeightsError
 from model.plain import control_tokens
 
 PROMPT = CaptionPrompt("test", "Describe what can be seen.", "You describe clips.")
@@ -50,8 +51,8 @@ def test_each_frame_stands_behind_its_time() -> None:
 
 def test_a_template_that_takes_less_is_given_the_same_words() -> None:
     (user,) = shape(chat(CLIP, PROMPT, PICTURES, Form(system=False, interleaved=False)))
-    asked = "You describe clips.\nDescribe what can be seen."
-    assert user == ("user", ["a", "b", "Frame 1, 0.4 s; Frame 2, 1.3 s.", asked])
+    asked = "You describe clips.\nFrame 1, 0.4 s; Frame 2, 1.3 s.\nDescribe what can be seen."
+    assert user == ("user", ["a", "b", asked])
     own = CaptionPrompt("own", "Say what you see.")
     assert shape(chat(CLIP, own, PICTURES))[0][0] == "user", "an instruction of one's own stands alone"
 
@@ -63,11 +64,14 @@ def test_what_a_template_takes_is_found_out(processor: Any) -> None:
         (BEFORE_PICTURES, Form(system=True, interleaved=False)),
         (NO_SYSTEM + whole, Form(system=False, interleaved=True)),
         (DROPS_SYSTEM + whole, Form(system=False, interleaved=True)),
-        ("{{ messages[0].nothing.there }}", Form(system=False, interleaved=False)),
         ("{{ '<image>' }}", Form(system=False, interleaved=False)),
     ):
         processor.chat_template = template
         assert form_of(processor) == form, template
+    for template in (None, "{{ messages[0].nothing.there }}", "{{ raise_exception('text only') }}", "{% for"):
+        processor.chat_template = template
+        with pytest.raises(WeightsError, match=r"llava: its processor has no chat template"):
+            form_of(processor)
 
 
 def test_the_same_picture_is_shown_once_at_its_first_time() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.caption_text import MAX_CHARACTERS, clean, fault_of
+from model.caption_text import CHAT_TOKEN, MAX_CHARACTERS, clean, without_brackets
 
 
 @pytest.mark.parametrize(
@@ -27,21 +27,12 @@ def test_clean_caps_the_length_at_a_word() -> None:
     assert len(clean("笑" * 5000)) == MAX_CHARACTERS
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "empty_caption"),
-        ("... 12 !", "empty_caption"),
-        ("A man sits.<|im_end|> <|im_start|>user", "chat_tokens"),
-        ("A man sits.<end_of_utterance>", "chat_tokens"),
-        ("<image><image> A man sits.</s>", "chat_tokens"),
-        ("[INST] describe [/INST] A man", "chat_tokens"),
-        ("a man man man man", "repeating_caption"),
-        ("A woman stands in the kitchen. " * 6, "repeating_caption"),
-        ("A woman stands in a kitchen and smiles; a man < 2 m away looks down.", None),
-        ("She says no, no, no and turns away.", None),
-    ],
-)
-def test_fault_of_names_what_is_wrong(text: str, reason: str | None) -> None:
-    fault = fault_of(clean(text))
-    assert (fault and fault[0]) == reason
+def test_chat_tokens_are_told_from_text() -> None:
+    for token in ("<|im_end|>", "<image>", "</s>", "[INST]", "[/INST]", "<end_of_utterance>"):
+        assert CHAT_TOKEN.search(f"A man.{token} B")
+    for text in ("A man < 2 m away", "<3", "a -> b", "[laughs]", "x<y and y>z"):
+        assert CHAT_TOKEN.search(text) is None
+
+
+def test_nothing_in_a_caption_ends_the_brackets_around_it() -> None:
+    assert without_brackets("A man] joy [Video: ［a sign］ (red)") == "A man) joy (Video: (a sign) (red)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -132,6 +133,34 @@ def test_a_server_that_hangs_or_drips() -> None:
     with playing(Reply(GOOD.body * 100, drips=True), GOOD) as server:
         assert ask(server.url, timeout_s=0.5) == "A man sits."
     assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("sent", [-1, 0, 20])
+def test_a_server_that_hangs_up(sent: int) -> None:
+    with playing(Reply(GOOD.body, breaks=sent), GOOD) as server:
+        assert ask(server.url) == "A man sits."
+    assert len(server.seen) == 2
+    with playing(Reply(GOOD.body, breaks=sent)) as server:
+        reason, detail = fault(server.url)
+    assert (reason, len(server.seen)) == ("server_error", TRIES)
+    assert "broke off" in detail
+
+
+def test_what_is_no_http_at_all() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        speaking = threading.Thread(target=_greet, args=(listening, TRIES))
+        speaking.start()
+        reason, detail = fault(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
+        speaking.join()
+    assert reason == "server_error"
+    assert "broke off" in detail
+
+
+def _greet(listening: socket.socket, times: int) -> None:
+    for _ in range(times):
+        with listening.accept()[0] as talk:
+            talk.recv(65536)
+            talk.sendall(b"220 mail.example ESMTP\r\n")
 
 
 def test_a_huge_answer_is_not_read() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model import lora
+from model import lora, packing, weight_files
 from model.errors import TrainingError, WeightsError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -138,3 +138,84 @@ def test_a_tokenizer_without_an_end_token_is_refused(tiny_model: Path, tmp_path:
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="no end token"):
         lora.load(folder, device="cpu")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_merged_model_is_whole_and_answers_as_the_adapter_did(tiny_model: Path, tmp_path: Path, dtype: Any) -> None:
+    import torch
+
+    model, tokenizer = noisy(tiny_model, r=4)
+    tuned = logits(model, tokenizer)
+    lora.merge(model, tokenizer, tmp_path / "out", dtype)
+    weight_files.check(tmp_path / "out")
+    assert weight_files.dtype(tmp_path / "out") == dtype
+    again, same = lora.load(tmp_path / "out", device="cpu")
+    assert not hasattr(again, "peft_config")
+    assert same.chat_template == tokenizer.chat_template
+    near = 1e-5 if dtype == "float32" else 0.1
+    assert torch.allclose(logits(again, same), tuned, atol=near)
+    assert not torch.allclose(logits(lora.load(tiny_model, device="cpu")[0], tokenizer), tuned, atol=0.1)
+
+
+@pytest.mark.parametrize("architecture", ["GPT2", "GPTNeoX", "Gemma2", "Phi3", "Mixtral"])
+def test_any_causal_language_model_takes_an_adapter_and_its_merge(
+    architecture: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Other names of layers, fused projections, transposed weights, windows; experts, whose attention is tuned."""
+    import torch
+
+    base, tokenizer = lora.load(build_causal(architecture, tiny_model, tmp_path / "base"), device="cpu")
+    plain = logits(base, tokenizer)
+    target: Any = "q_proj,v_proj" if architecture == "Mixtral" else "all-linear"
+    model = lora.attach(base, lora.LoraOptions(r=4, target=target), "tiny")
+    for _, parameter in lora.trainable(model):
+        torch.nn.init.normal_(parameter, std=0.5)
+    tuned = logits(model.eval(), tokenizer)
+    items = [packing.encode(tokenizer, f"{text}\n", ["joy", "anger"]) for text in ("I am fine.", "What a day!")]
+    share = packing.supported(model)
+    with torch.no_grad():
+        pair = [packing.answer_log_probs(model, items, share=way) for way in (share, False)]
+    assert torch.allclose(*pair, atol=1e-3)
+    lora.save(model, tmp_path / "adapter")
+    reloaded, _ = lora.load(tmp_path / "base", tmp_path / "adapter", device="cpu")
+    assert torch.allclose(logits(reloaded, tokenizer), tuned, atol=1e-5)
+    lora.merge(model, tokenizer, tmp_path / "out", "float32")
+    again, same = lora.load(tmp_path / "out", device="cpu")
+    assert torch.allclose(logits(again, same), tuned, atol=1e-4)
+    assert not torch.allclose(plain, tuned, atol=1e-2)
+
+
+def test_experts_take_no_adapter_but_attention_does(tiny_model: Path, tmp_path: Path) -> None:
+    base, _ = lora.load(build_causal("Mixtral", tiny_model, tmp_path), device="cpu")
+    with pytest.raises(TrainingError, match="choose another lora target"):
+        lora.attach(base, lora.LoraOptions(), "tiny")
+
+
+def build_causal(architecture: str, tiny_model: Path, folder: Path) -> Path:
+    """A model of another architecture with random weights and the tiny model's tokenizer."""
+    import torch
+    import transformers as hf
+
+    tokenizer = hf.AutoTokenizer.from_pretrained(tiny_model)
+    shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 64}
+    own = {
+        "GPT2": {"n_layer": 2, "n_head": 4, "n_embd": 32},
+        "GPTNeoX": shape,
+        "Gemma2": {**shape, "num_key_value_heads": 2, "head_dim": 8, "sliding_window": 64},
+        "Phi3": {**shape, "num_key_value_heads": 2},
+        "Mixtral": {**shape, "num_key_value_heads": 2, "num_local_experts": 2, "sliding_window": None},
+    }[architecture]
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    config = getattr(hf, f"{architecture}Config")(vocab_size=len(tokenizer), **own, **ids)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_that_is_not_finite_is_not_merged(tiny_model: Path, tmp_path: Path) -> None:
+    model, tokenizer = noisy(tiny_model)
+    lora.trainable(model)[0][1].data.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="the adapter cannot be merged"):
+        lora.merge(model, tokenizer, tmp_path / "out", "float32")

@@ -97,21 +97,23 @@ def test_supported_is_found_out_by_trying(loaded: tuple[Any, Any]) -> None:
     assert packing.supported(model)
 
 
-def test_a_model_that_ignores_the_mask_is_not_supported(tiny_model: Path) -> None:
+def test_a_model_whose_attention_is_its_own_is_not_supported(tiny_model: Path) -> None:
     model, _ = lora.load(tiny_model, device="cpu")
     for name, parameter in model.named_parameters():
         if "embed" not in name:
             torch.nn.init.normal_(parameter, std=0.3)
     assert packing.supported(model)
     forward = model.forward
-    model.forward = lambda **given: forward(**{**given, "attention_mask": None})
+    attention = model.config._attn_implementation = "sdpa"
+    model.forward = lambda **given: forward(**{**given, "stream_rows": None})
     assert not packing.supported(model)
+    assert model.config._attn_implementation == attention
 
 
 def test_a_window_shorter_than_the_rows_is_computed_plainly(tiny_model: Path, monkeypatch: Any) -> None:
     model, _ = lora.load(tiny_model, device="cpu")
     items = [packing.Item((1, 2, 3, 4), ((9,),)), packing.Item((1, 2, 5), ((9, 3),))]
-    monkeypatch.setattr(packing, "_shared", None)
+    monkeypatch.setattr(packing, "lay_out", None)
     model.config.sliding_window = 4
     with torch.no_grad():
         assert packing.answer_log_probs(model, items).shape == (2,)
@@ -157,3 +159,28 @@ def test_prompts_get_the_tokens_that_the_tokenizer_gives_each(tiny_model: Path, 
     wanted = [same(text, add_special_tokens=False).input_ids for text in TEXTS]
     assert packing.encode_prompts(tokenizer, TEXTS) == wanted
     assert packing.encode_prompts(tokenizer, []) == []
+
+
+def test_the_text_is_the_prompt_and_the_answer(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    items = [packing.encode(tokenizer, text, [answer]) for text, answer in zip(PROMPTS, ANSWERS, strict=False)]
+    for some in (items, items[:1], [packing.Item((5,), ((7, 8),)), packing.Item((6, 4, 3), ((7,),))]):
+        own = [
+            -model(input_ids=ids, labels=ids).loss.detach() * (ids.shape[1] - 1)
+            for ids in (torch.tensor([item.prompt + item.answers[0]]) for item in some)
+        ]
+        for share in (True, False):
+            found = packing.text_log_probs(model, some, share=share)
+            assert torch.allclose(found.detach(), torch.stack(own), rtol=1e-5)
+
+
+def test_gradients_of_the_text_are_the_models_own(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    items = [packing.encode(tokenizer, text, [answer]) for text, answer in zip(PROMPTS, ANSWERS, strict=False)]
+    found = []
+    for share in (True, False):
+        model.zero_grad()
+        packing.text_log_probs(model, items, share=share).sum().backward()
+        found.append([parameter.grad.clone() for _, parameter in lora.trainable(model)])
+    for ours, theirs in zip(*found, strict=True):
+        assert float((ours - theirs).norm() / theirs.norm()) < 1e-5

@@ -21,7 +21,7 @@ from playing_server import Playing, Reply, Seen, lists, playing, refusing_port, 
 
 from model.caption_chat import Clip
 from model.caption_prompt import CaptionPrompt
-from model.caption_text import clean
+from model.caption_text import CHAT_TOKEN, clean
 from model.captioner import Captioner, Described, TransformersCaptioner
 from model.chat_server import TRIES, ChatServer
 from model.errors import ServerError, VideoError
@@ -236,24 +236,29 @@ def test_neither_key_nor_pictures_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_real_server_says_what_the_model_says_in_the_process(tmp_path: Path) -> None:
-    """`transformers serve`, where what it needs is installed."""
+@pytest.mark.parametrize("model", ["demo", "random"])
+def test_a_real_server_says_what_the_model_says_in_the_process(
+    model: str, tmp_path: Path, tiny_captioner: Path
+) -> None:
+    """`transformers serve`, where what it needs is installed; the random model heeds every word it is given."""
     pytest.importorskip("openai")
+    folder = DEMO_FOLDER if model == "demo" else tiny_captioner
     import cv2
 
     scenes = random_frames(np.random.default_rng(5), 4)
     jpegs = [
         cv2.imencode(".jpg", draw(scene, width=512, height=288, time_s=0.4, seed=5))[1].tobytes() for scene in scenes
     ]
-    clips = [clip(*jpegs[:1]), clip(*jpegs[1:3]), clip(*jpegs)]
-    inside = TransformersCaptioner(DEMO_FOLDER).describe(clips, PROMPT, 60)
-    with serving(DEMO_FOLDER, tmp_path / "log") as url:
-        outside = captioner(url, timeout_s=100.0, model=str(DEMO_FOLDER)).describe(clips, PROMPT, 60)
+    clips = [clip(*jpegs[:1]), clip(*jpegs[1:3], words="Oh <image> no."), clip(*jpegs)]
+    inside = TransformersCaptioner(folder).describe(clips, PROMPT, 60)
+    with serving(folder, tmp_path / "log") as url:
+        outside = captioner(url, timeout_s=100.0, model=str(folder)).describe(clips, PROMPT, 60)
     assert reasons(outside) == ["", "", ""]
     for one, other in zip(inside, outside, strict=True):
         assert isinstance(one, Described)
         assert isinstance(other, Described)
-        assert (clean(one.text), one.n_tokens) == (clean(other.text), other.n_tokens)
+        without_tokens = CHAT_TOKEN.sub("", one.text)  # as the server does
+        assert (clean(without_tokens), one.n_tokens) == (clean(other.text), other.n_tokens)
 
 
 @contextmanager

@@ -37,6 +37,16 @@ def test_shapes_are_read_from_the_headers(folder: Path) -> None:
     assert weight_files.shapes(folder) == found
 
 
+def test_the_number_format_is_that_of_the_configuration(folder: Path) -> None:
+    assert weight_files.dtype(folder) == "float32"
+    config = json.loads((folder / "config.json").read_text())
+    del config["dtype"]
+    (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": "bfloat16"}))  # the older name
+    assert weight_files.dtype(folder) == "bfloat16"
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": ["float32"]}))
+    assert weight_files.dtype(folder) is None
+
+
 def test_what_must_be_there(folder: Path, tmp_path: Path) -> None:
     refused(tmp_path, "config.json is missing")
     (folder / "tokenizer.json").unlink()

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import playing_hub
 import pytest
 
 from model import gguf_import, weights
@@ -36,6 +37,17 @@ def test_the_default_is_identified_by_its_pin_alone() -> None:
     assert found == weights.identity("HuggingFaceTB/SmolLM2-135M-Instruct")
     assert "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53" in found
     assert weights.DEFAULT in weights.REGISTRY
+
+
+def test_where_others_find_a_model(hub: Path, tiny_model: Path) -> None:
+    found = weights.origin("smollm2-135m-instruct")
+    assert (found.name, found.on_hub, found.licence) == ("HuggingFaceTB/SmolLM2-135M-Instruct", True, "Apache-2.0")
+    assert "dequantised" in found.note
+    assert weights.origin(str(tiny_model)) == weights.Origin(tiny_model.name)
+    remember(hub, tiny_model)
+    assert weights.origin("org/tiny") == weights.Origin("org/tiny", on_hub=True, revision=COMMIT)
+    with pytest.raises(WeightsError):
+        weights.origin("no such model")
 
 
 def test_the_room_that_a_fetch_takes_is_known_for_registered_models_alone(tiny_model: Path) -> None:
@@ -100,6 +112,21 @@ def test_no_hub_is_one_quick_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be reached"):
         weights.identity("org/tiny")
     assert weights.identity(f"org/tiny@{COMMIT}") == f"hub:org/tiny@{COMMIT}"
+
+
+@pytest.mark.parametrize("name", ["org/gated", f"org/gated@{COMMIT}"])
+def test_a_gated_model_says_how_to_get_in(name: str, tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\nfrom model import weights\nfrom model.errors import WeightsError\n"
+        f"try:\n    weights.resolve({name!r}, Path('.'))\nexcept WeightsError as error:\n    print(error)"
+    )
+    with playing_hub.hub() as address:
+        page = f"ask for access at {address}/org/gated; once it is granted, "
+        stranger = playing_hub.asked(address, tmp_path, code)
+        assert stranger == f"org/gated is gated: {page}`hf auth login` (or set HF_TOKEN), run again\n"
+        known = playing_hub.asked(address, tmp_path, code, token="hf_0")
+        assert known == f"org/gated is gated, and this account has no access to it (yet): {page}run again\n"
+        assert "has no model org/nothing" in playing_hub.asked(address, tmp_path, code.replace(name, "org/nothing"))
 
 
 def test_of_two_processes_one_fetches_and_the_other_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

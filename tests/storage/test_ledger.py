@@ -202,3 +202,40 @@ def test_only_running_attempts_of_this_run_are_marked(layout: Layout) -> None:
     assert ledger.mark_crashed(layout, "demo-2") == 0
     assert ledger.attempts(layout, "demo-1")[0]["error"] == "own"
     assert ledger.mark_crashed(layout, "never") == 0
+
+
+def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
+    assert ledger.comparisons(layout) == []
+    for value in (1, 2):
+        ledger.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
+    ledger.save_comparison(layout, "a", [{"metric": "macro_f1"}])
+    assert ledger.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
+    (layout.comparisons / "b.json").write_text("{")
+    with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
+        ledger.comparisons(layout)
+
+
+def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(layout: Layout) -> None:
+    for number, adapter in enumerate(["a", "b", "a", None]):
+        record = {"run_id": f"demo-{number}", "name": "demo", "stages": {"finetune": {"key": adapter}}}
+        ledger.save_run(layout, record)
+        attempt = start(layout, f"demo-{number}")
+        attempt["test_reads"].append({"run_id": f"demo-{number}", "read_at": f"2026-01-0{9 - number}"})
+        ledger.save_attempt(layout, attempt)
+    assert [read["run_id"] for read in ledger.test_reads(layout, "demo-0", "a")] == ["demo-2", "demo-0"]
+    assert [read["run_id"] for read in ledger.test_reads(layout, "demo-3", None)] == ["demo-3"]
+    assert ledger.test_reads(layout, "demo-9", "z") == []
+
+
+def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
+    assert ledger.exports(layout, "demo-1") == []
+    for passed in (False, True):
+        ledger.record_export(layout, "demo-1", {"passed": passed})
+    ledger.record_export(layout, "demo-2", {"passed": True})
+    found = ledger.exports(layout, "demo-1")
+    assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
+        ("demo-1", 1, False),
+        ("demo-1", 2, True),
+    ]
+    assert found[0]["exported_at"] <= found[1]["exported_at"]
+    assert ledger.attempts(layout, "demo-1") == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -10,15 +12,17 @@ import pytest
 from example_rows import FIRST, ROWS, SECOND
 from finished_run import STAGES, ask, write
 
+from model import emotions
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
+from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
 from storage.warehouse import LAKE_VIEWS, RunFacts, publish
 
-QUESTIONS = ("scores", "confusions", "wrong_predictions", "lineage", "rejected", "stage_costs")
-TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads")
+QUESTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
+TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports")
 
 
 def contents(layout: Layout) -> dict[str, list[str]]:
@@ -104,6 +108,20 @@ def test_times_are_utc_and_records_are_json(published: Layout) -> None:
     assert ask(published, text) == [("2026-01-02 03:04:05.678", "2", "2026-01-02 03:04:05.678")]
 
 
+def test_comparisons_are_those_of_the_files(published: Layout) -> None:
+    row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
+    ledger.save_comparison(published, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
+    for _ in range(2):
+        publish(published, [])
+        assert ask(published, "SELECT metric, p, low FROM comparisons") == [
+            ("accuracy", 0.5, None),
+            ("macro_f1", 0.5, None),
+        ]
+    (published.comparisons / "k.json").unlink()
+    publish(published, [])
+    assert ask(published, "FROM comparisons") == []
+
+
 def test_nothing_is_left_beside_the_file(published: Layout) -> None:
     assert {path.name for path in published.root.iterdir()} == {"results.duckdb", "lake", "locks"}
 
@@ -167,25 +185,44 @@ def test_lineage_has_one_row_a_prediction(published: Layout) -> None:
     prompt = "Name the emotion.\nAna: hi"
     assert rows == [
         (FIRST, "key-captions", "Two people smile.", "demo", [0.25, 1.25, 1.5], 1, prompt, "Ana", "key-finetune"),
-        (SECOND, "key-captions", "A room.", "demo", None, None, "", "Ben", "key-finetune"),
+        (SECOND, "key-captions", "A room", "demo", None, None, "", "Ben", "key-finetune"),
     ]
 
 
 def test_wrong_predictions_hold_those_that_do_not_parse(published: Layout) -> None:
     text = "SELECT utterance_id, gold, predicted, caption FROM wrong_predictions"
-    assert ask(published, text) == [(SECOND, "anger", None, "A room.")]
+    assert ask(published, text) == [(SECOND, "anger", None, "A room")]
     shares = ask(published, "SELECT gold, predicted, utterances, share FROM confusions")
     assert shares == [("anger", None, 1, 1.0)]
 
 
 def test_scores_are_one_row_a_system(published: Layout) -> None:
-    text = "SELECT run_id, split, system, utterances, accuracy, weighted_f1, unparsed FROM scores"
-    assert ask(published, text) == [("demo-1", "test", "tuned", 2, 0.5, None, None)]
+    text = "SELECT run_id, split, system, utterances, accuracy, accuracy_low, weighted_f1, unparsed FROM scores"
+    assert ask(published, text) == [("demo-1", "test", "tuned", 2, 0.5, 0.4, None, None)]
+    text = "SELECT utterances, accuracy, macro_f1 FROM score_intervals"
+    assert ask(published, text) == [(2, "50.0 [40.0, 60.5]", "25.0")]
 
 
 def test_every_rejected_row_has_its_reason(published: Layout) -> None:
     text = "SELECT run_id, stage, utterance_id, reason, detail FROM rejected"
     assert ask(published, text) == [("demo-1", "captions", "demo/train/x/9", "no_frames", "why")]
+
+
+def test_captions_are_measured_by_run(published: Layout) -> None:
+    columns = "utterance_id, n_words, repetition, english, refusal, like_previous, contradiction, unfinished"
+    assert ask(published, f"SELECT {columns} FROM caption_quality ORDER BY utterance_id") == [
+        (FIRST, 3, 0.25, 0.5, False, None, "no_face", False),
+        (SECOND, 2, 0.0, 0.0, True, 0.5, None, True),
+    ]
+    assert ask(published, "SELECT names_gold, split FROM caption_quality ORDER BY utterance_id") == [
+        (True, "train"),
+        (False, "train"),
+    ]
+
+
+def test_emotion_words_mean_the_same_to_sql() -> None:
+    text = files("storage").joinpath("views/caption_quality.sql").read_text()
+    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
 
 
 def test_costs_are_in_order_of_the_stages(published: Layout) -> None:
@@ -240,13 +277,16 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
         views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
         for (name,) in views:
             connection.execute(f"DROP VIEW {name}")
-        connection.execute("ALTER TABLE metrics DROP COLUMN corpus")
+        for column in ("corpus", "low", "high"):
+            connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
+        for table in ("comparisons", "exports"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
-    pq.write_table(pq.read_table(path).drop_columns(["corpus"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
     publish(layout, [write(layout, "demo-2")])
-    pq.write_table(pq.read_table(path).drop_columns(["corpus"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
     publish(layout, [facts])
     assert ask(layout, "SELECT run_id, corpus, accuracy FROM scores") == [
         ("demo-1", None, 0.5),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from model.caption_chat import Clip
 from model.caption_prompt import CaptionPrompt
-from model.caption_text import fault_of
+from model.caption_quality import Limits, fault_of
 from model.captioner import Described
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import ServerError, SettingsError, VideoError
@@ -193,7 +193,9 @@ def test_settings() -> None:
     assert plain.key_fields() == CaptionsSettings(max_new_tokens=160).key_fields()
     assert CaptionsSettings(prompt="facial-cues").limit() == 128
     assert CaptionsSettings(prompt="paper-like", max_new_tokens=64).limit() == 64
-    assert CaptionsSettings(spoken_words=True).key_fields() == {**plain.key_fields(), "spoken_words": True}
+    more = {"spoken_words": True, "min_words": 3, "max_emotion_words": 0, "keep_refusals": True, "min_english": 0.0}
+    assert CaptionsSettings(**more).key_fields() == {**plain.key_fields(), **more}
+    assert CaptionsSettings(**more).limits() == Limits(3, 0.5, 0.0, 0, keep_refusals=True)
 
 
 def test_a_server_describes_instead(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from model.dialogue import TrainingStep
-from tasks.charts import class_f1, confusion, training_curve
+from tasks.charts import class_f1, confusion, reliability, training_curve
+from tasks.confidence import Bin
 
 LABELS = ["neutral", "joy", "anger"]
 
@@ -27,6 +28,7 @@ def texts(svg: str) -> list[str]:
 DRAW = {
     "confusion": lambda: confusion([[3, 1, 0], [0, 1234, 0], [0, 0, 0]], LABELS, LABELS, "a matrix"),
     "class_f1": lambda: class_f1(LABELS, {"tuned": [0.5, 0.25, 0.0], "floor": [0.1, 0.2, 0.3]}, [3, 4, 5], "bars"),
+    "reliability": lambda: reliability([Bin(0.2, 0.3, 7, 0.25, 0.5), Bin(0.9, 1.0, 1234, 0.95, 0.9)], "bars"),
     "training": lambda: training_curve(steps(30), "a curve"),
 }
 
@@ -63,6 +65,7 @@ def test_counts_and_labels_are_text() -> None:
     found = texts(figure("confusion"))
     assert {"3", "1", "1,234", "joy", "gold"} <= set(found)
     assert "0" not in found
+    assert {"7", "1,234", "confidence"} <= set(texts(figure("reliability")))
     assert {"50", "25", "30", "joy (4)", "tuned", "floor"} <= set(texts(figure("class_f1")))
 
 

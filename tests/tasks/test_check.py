@@ -199,7 +199,7 @@ def test_a_finished_run_needs_no_more_disk_and_tells_of_its_captions(tmp_path: P
     drive(run, Selection(("ingest", "keyframes", "captions")), execute, engine="direct")
     assert "clips " not in told("disk")[0]
     assert "keyframes" not in told("disk")[0]
-    assert len(told("captions")) == 2
+    assert sum("name an emotion" in line for line in told("captions")) == 2
     (disk,) = room(run, {"instructions"})
     assert disk.detail.startswith("about ")
     assert room(run, {"ingest", "keyframes", "captions"}) == []

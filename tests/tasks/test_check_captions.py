@@ -48,10 +48,33 @@ def test_shares_by_split_of_train_and_dev_alone(run: Run, monkeypatch: pytest.Mo
     say(run, 3, ("joy",))
     for path in run.layout.folder("captions", run.keys["captions"] or "").glob("part-00003.*"):
         path.unlink()
-    assert list(check_captions.all_of(run)) == [
-        Finding("info", "captions", "fake/train", "5 captions: 80.0% name an emotion, 20.0% the line's own"),
-        Finding("info", "captions", "fake/dev", "1 captions: 0.0% name an emotion, 0.0% the line's own"),
+    leaks = [item for item in check_captions.all_of(run) if "name an emotion" in item.detail]
+    words = "0 to 0 words, the median 0"
+    assert leaks == [
+        Finding("info", "captions", "fake/train", f"5 captions: 80.0% name an emotion, 20.0% the line's own; {words}"),
+        Finding("info", "captions", "fake/dev", f"1 captions: 0.0% name an emotion, 0.0% the line's own; {words}"),
     ]
+
+
+def test_counts_by_measure_with_the_worst_of_each(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(check_captions.parse.__globals__["UNIFIED"], "fake", {"joy": "happiness", "anger": "anger"})
+    made = [
+        Caption("fake/train/0/0", "Bad.", "vlm", "1", "p", 1, 2, (), 0.0, 30, 0.3, 0.5, False, None, "no_face"),
+        Caption("fake/train/0/1", "Worse.", "vlm", "1", "p", 1, 2, (), 0.0, 10, 0.45, 0.15, True, 0.9, "none"),
+        Caption("fake/train/0/2", "Good.", "vlm", "1", "p", 1, 2, (), 0.0, 4, 0.0, 0.0, False, 0.5, None),
+    ]
+    write_shard(run.layout, "captions", run.keys["captions"] or "", 0, made, {})
+    found = [item.detail for item in check_captions.all_of(run) if item.id == "fake/train"]
+    assert found == [
+        "9 captions: 0.0% name an emotion, 0.0% the line's own; 0 to 30 words, the median 0",
+        "2 of 9 repeat a quarter of themselves; for example fake/train/0/1: 'Worse.'",
+        "1 of 2 have four words of five from the one before; for example fake/train/0/1: 'Worse.'",
+        "1 of 2 hold little English; for example fake/train/0/1: 'Worse.'",
+        "1 of 9 decline to describe; for example fake/train/0/1: 'Worse.'",
+        "1 of 2 are contradicted by the faces found; for example fake/train/0/0: 'Bad.'",
+    ]
+    dev = [item.detail for item in check_captions.all_of(run) if item.id == "fake/dev"]
+    assert dev[1:] == ["none repeat a quarter of themselves, none decline to describe"]
 
 
 def test_without_captions_there_is_nothing_to_say(tmp_path: Path) -> None:
@@ -67,4 +90,5 @@ def test_a_damaged_shard_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch)
     part.write_bytes(part.read_bytes()[::-1])
     first, *rest = check_captions.all_of(run)
     assert (first.level, first.check, first.id) == ("warning", "captions", "part-00000")
-    assert [item.detail.split()[0] for item in rest] == ["6", "3"]
+    leaks = [item.detail.split()[0] for item in rest if "name an emotion" in item.detail]
+    assert leaks == ["6", "3"]

@@ -112,6 +112,23 @@ def test_an_unknown_gold_label_is_rejected(tiny_model: Path, tmp_path: Path) -> 
     assert found[0].reason == "unknown_gold"
 
 
+def test_scores_that_are_not_finite_are_rejected_and_never_a_label(
+    tiny_model: Path, tmp_path: Path, tuned: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tuned, tmp_path / "broken")
+    weights_file = tmp_path / "broken" / "adapter" / "adapter_model.safetensors"
+    save_file({name: value * float("nan") for name, value in load_file(weights_file).items()}, weights_file)
+    found = run(tiny_model, tmp_path, tmp_path / "broken", rows=ROWS[:2])
+    assert [(type(one), one.utterance_id) for one in found] == [
+        (kind, one.utterance_id) for kind in (Rejected, Prediction) for one in ROWS[:2]
+    ]
+    assert isinstance(found[0], Rejected)
+    assert (found[0].reason, found[0].stage) == ("no_score", "evaluate")
+    assert "the tuned model's scores are not finite" in found[0].detail
+
+
 def test_a_share_of_the_dialogues_is_the_same_in_whatever_shards(tiny_model: Path, tmp_path: Path) -> None:
     rows = [row("test", d, t) for d in range(40) for t in range(2)]
     found = run(tiny_model, tmp_path, None, rows=rows, share=0.5)

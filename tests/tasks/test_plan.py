@@ -256,3 +256,20 @@ def test_a_run_whose_stage_has_changed_since_is_not_taken_up(monkeypatch: pytest
     monkeypatch.setattr("tasks.plan.STAGES", tuple(newer))
     with pytest.raises(WorkspaceError, match=r"captions is no longer what it was recorded with \(version: 1 → 2\)"):
         load_current(run.layout, run.run_id)
+
+
+def test_a_run_from_before_a_stage_that_is_off_by_itself_stays_readable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Off(fake_stages.Plain):
+        enabled: bool = False
+
+    run = make(tmp_path)
+    ledger.save_run(run.layout, run.record)
+    extra = replace(fake_stages.STAGES[3], name="extra", writes="dev_predictions", settings=Off)
+    fake_stages.install(monkeypatch, (*fake_stages.STAGES, extra))
+    assert load_current(run.layout, run.run_id).keys == {**run.keys, "extra": None}
+    always = replace(extra, settings=fake_stages.Plain)
+    fake_stages.install(monkeypatch, (*fake_stages.STAGES, always))
+    with pytest.raises(WorkspaceError, match="was recorded by another version"):
+        load(run.layout)

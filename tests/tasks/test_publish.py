@@ -18,7 +18,7 @@ from tasks.plan import load
 from tasks.publish import facts, publish, rebuild
 
 CONTENTS = (
-    *("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads"),
+    *("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports"),
     *("utterances", "captions", "training_log", "rejects"),
     *("lineage", "scores", "rejected", "stage_costs", "wrong_predictions", "confusions"),
 )
@@ -46,6 +46,8 @@ def test_a_rebuild_is_what_was_published(tmp_path: Path) -> None:
     with pytest.raises(RunFailed):
         go(make(tmp_path, captions={"prompt": "faces", "broken": (1,)}))
     go(make(tmp_path, "other", captions={"prompt": "faces"}))
+    ledger.record_export(run.layout, run.run_id, {"folder": "out", "largest_gap": 0.5, "passed": False})
+    publish(load(run.layout, run.run_id))
     publish(load(run.layout, "fake"))  # the shard that had failed is done now: both runs share it
     found = contents(run.layout)
     assert rebuild(run.layout) == 3

@@ -93,7 +93,9 @@ def test_a_finished_run_shows_everything() -> None:
     ):
         assert words in found.text
     assert found.text.count("✓ Right") == found.text.count("✗ Wrong") == 4
-    assert sum(attributes.get("class") == "chart" for _, attributes in found.elements) == 3
+    assert sum(attributes.get("class") == "chart" for _, attributes in found.elements) == 4
+    assert "Expected calibration error 20.0 points" in found.text
+    assert "Brier" not in found.text
     assert found.count("img") == 16
     assert found.text.count("0.5 s · score 0.80") == found.text.count("1.5 s · score 0.80") == 8
     assert "secret-host" not in found.text
@@ -264,7 +266,7 @@ def joint() -> dict[str, list[Any]]:
 def test_of_several_corpora_each_has_its_block() -> None:
     rejects = [Rejected(f"meld/train/0/{n}", "ingest", "leak", "it stands in demo/test/0/1") for n in range(3)]
     found = page({**joint(), "rejects": rejects})
-    assert sum(attributes.get("class") == "corpus" for _, attributes in found.elements) == 6
+    assert sum(attributes.get("class") == "corpus" for _, attributes in found.elements) == 8
     assert "8 demo test lines" in found.text
     assert "6 meld test lines" in found.text
     assert "2 of 8 meld test lines have no score." in found.text
@@ -279,3 +281,19 @@ def test_of_several_corpora_each_has_its_block() -> None:
 def test_one_corpus_alone_needs_no_heading() -> None:
     assert not [tag for tag, attributes in page(rows()).elements if attributes.get("class") == "corpus"]
     assert render(rows(), SETTINGS, about()).startswith("<!DOCTYPE html>\n<html")
+
+
+def test_the_commonest_mistakes_are_shown_with_lines() -> None:
+    text = page(rows()).text
+    assert "joy taken for anger 4 of 8 Ana: Line 0. demo/test/0/0 Ana: Line 2. demo/test/0/2" in text
+
+
+def test_a_correction_and_the_readings_of_the_test_split_are_shown() -> None:
+    found = {**rows(), "training_log": []}
+    found["metrics"] += [*metrics("tuned+prior"), *metrics(split="dev"), *metrics("tuned+prior", split="dev")]
+    found["metrics"] += [replace(metrics()[0], split="dev", system="tuned+prior", metric="tau", value=0.35)]
+    shown = page(found, {**about(finetune={"key": "k"}), "test_readings": [{"run_id": "demo-123456"}] * 3})
+    assert "to the power of tau = 0.35, chosen on dev. On dev itself: weighted F1 66.7 to 66.7" in shown.text
+    assert "On test: weighted F1 66.7 to 66.7" in shown.text
+    assert "Tuned, bias taken back" in shown.text
+    assert "The test split was read 3 times by this adapter" in shown.text

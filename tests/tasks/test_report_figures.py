@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
-from report_rows import metrics, rows
+from report_rows import metrics, prediction, rows
 
-from model.dialogue import TrainingStep
+from model.dialogue import Metric, TrainingStep
 from tasks.report_figures import figures, training
 from tasks.report_scores import Scores
 
 
 def test_nothing_to_draw_is_none() -> None:
     found = figures(Scores([], None))
-    assert (found.classes, found.confusion, training([])) == (None, None, None)
+    assert (found.classes, found.confusion, found.confidence, training([])) == (None, None, None, None)
 
 
 def test_the_subject_stands_beside_the_baseline() -> None:
@@ -23,6 +23,16 @@ def test_the_subject_stands_beside_the_baseline() -> None:
     assert "Tuned (LoRA) and TF-IDF + logistic regression" in found.classes.svg
     assert found.confusion
     assert "4 of 8 lines on its diagonal" in found.confusion.svg
+
+
+def test_confidence_is_drawn_where_there_are_probabilities() -> None:
+    predictions = [row for row in rows()["predictions"] if row.system == "tuned"]
+    metric = Metric("demo", "test", "tuned", "ece", None, None, 0.2)
+    drawn = figures(Scores([*metrics(), metric], "demo"), predictions).confidence
+    assert drawn
+    assert [(item.count, item.accuracy) for item in drawn.bins] == [(8, 0.5)]
+    assert drawn.scores["ece"] == 0.2
+    assert figures(Scores(metrics(), "demo"), [prediction("demo/test/0/0", said=None)]).confidence is None
 
 
 def test_without_a_baseline_the_subject_stands_alone() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import pytest
 from report_rows import metrics
 
 from model.dialogue import Metric
-from tasks.report_scores import NO_ANSWER, Scores, interval
+from tasks.report_scores import NO_ANSWER, Scores
 
 
 def test_systems_come_in_their_order_with_their_interval() -> None:
@@ -18,7 +17,8 @@ def test_systems_come_in_their_order_with_their_interval() -> None:
     assert [item.system for item in systems] == ["tuned", "untuned", "tfidf_lr", "majority", "zebra"]
     tuned = systems[0]
     assert (tuned.n, tuned.accuracy, tuned.weighted_f1, tuned.unparsed) == (8, 0.5, 0.667, 0)
-    assert (tuned.low, tuned.high) == interval(0.5, 8)
+    assert tuned.bounds == {"accuracy": (0.5 - 0.98 / 8**0.5, 0.5 + 0.98 / 8**0.5), "weighted_f1": (0.5, 0.8)}
+    assert tuned.dialogues == 2
 
 
 def test_the_subject_is_the_tuned_model_or_else_the_untuned_one() -> None:
@@ -63,13 +63,29 @@ def test_no_number_is_no_score() -> None:
     scores = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, math.nan)], "demo")
     assert scores.systems() == []
     only = Scores([Metric("demo", "test", "tuned", "accuracy", None, None, 0.5)], None).systems()[0]
-    assert (only.n, only.low, only.weighted_f1) == (0, None, None)
+    assert (only.n, only.bounds, only.weighted_f1) == (0, {}, None)
 
 
-@pytest.mark.parametrize(
-    ("share", "n", "low", "high"),
-    [(0.5, 100, 0.4038, 0.5962), (0.0, 10, 0.0, 0.2775), (1.0, 10, 0.7225, 1.0), (0.2, 25, 0.0886, 0.3913)],
-)
-def test_wilsons_interval(share: float, n: int, low: float, high: float) -> None:
-    """Against the published formula, worked out by hand."""
-    assert interval(share, n) == pytest.approx((low, high), abs=1e-4)
+def test_a_correction_is_told_for_dev_and_for_test() -> None:
+    def of(split: str, system: str, value: float) -> Metric:
+        return Metric("demo", split, system, "weighted_f1", None, None, value)
+
+    tau = Metric("demo", "dev", "tuned+prior", "tau", None, None, 0.35)
+    both = [of(split, system, 0.5) for split in ("dev", "test") for system in ("tuned", "tuned+prior")]
+    (found,) = Scores([*both, tau], "demo").corrections()
+    assert (found.title, found.tau, list(found.splits)) == ("Tuned (LoRA)", 0.35, ["dev", "test"])
+    assert found.splits["test"] == ({"weighted_f1": 0.5}, {"weighted_f1": 0.5})
+    assert Scores(both, "demo").corrections() == []
+    (alone,) = Scores([*both[:2], tau], "demo").corrections()
+    assert list(alone.splits) == ["dev"]
+
+
+def test_the_commonest_mistakes_come_first() -> None:
+    rows = [*metrics(), Metric("demo", "test", "tuned", "confusion", "joy", None, 6.0)]
+    found = Scores(rows, "demo").confused("tuned", 9)
+    assert [(pair.gold, pair.predicted, pair.count, pair.total) for pair in found] == [
+        ("joy", NO_ANSWER, 6, 14),
+        ("joy", "anger", 4, 14),
+    ]
+    assert Scores(rows, "demo").confused("tuned", 1) == found[:1]
+    assert Scores(rows, "demo").confused("untuned", 9) == []

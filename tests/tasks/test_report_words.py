@@ -10,7 +10,7 @@ from report_rows import TEST_IDS, about, metrics, utterance
 
 from model.dialogue import Rejected, TrainingStep
 from tasks.report_scores import Scores
-from tasks.report_words import lead, notes, percent
+from tasks.report_words import lead, notes, percent, readings
 
 MANY = Scores(metrics(n=5000), "demo")
 LINES = [utterance(name) for name in TEST_IDS]
@@ -63,16 +63,18 @@ def test_a_training_on_part_of_the_lines_is_said() -> None:
 
 
 def test_few_lines_and_lines_without_a_score_are_said() -> None:
-    assert "with n = 8 an accuracy is uncertain by about 28 points" in said(
-        about(), scores=Scores(metrics(n=8), "demo")
-    )
+    few = said(about(), scores=Scores(metrics(n=80), "demo"))
+    assert few == "Few test lines: 80 in 20 dialogues. An accuracy of them is uncertain by about 11 points either way."
+    fewer = said(about(), scores=Scores(metrics(n=8), "demo"))
+    assert "Few test lines: 8 in 2 dialogues." in fewer
+    assert "the interval itself is uncertain" in fewer
     assert "3 of 8 test lines have no score." in said(about(), scores=Scores(metrics(n=5), "demo"))
 
 
 def test_the_lead_names_the_score_its_interval_and_the_floors() -> None:
     text = lead(Scores([*metrics("tuned"), *metrics("untuned"), *metrics("majority")], "demo")).replace("\u00a0", " ")
     assert text.startswith("The tuned model names the emotion of 50.0 % of 8 test lines")
-    assert "(95 % interval 21.5 to 78.5)" in text
+    assert "(95 % interval 15.4 to 84.6)" in text
     assert text.endswith("For comparison: the model before tuning 50.0 %, always the commonest label 50.0 %.")
     assert lead(Scores(metrics("untuned"), "demo")).startswith("The untuned model")
     assert lead(Scores(metrics("majority"), "demo")) == ""
@@ -100,3 +102,14 @@ def test_of_several_corpora_each_is_named() -> None:
     found = notes(about(), lines, (), [MANY, scores])
     assert "No video of meld was given: the model reads their text alone." in found
     assert "2 of 6 meld test lines have no score." in found
+
+
+def test_each_reading_of_the_test_split_is_told() -> None:
+    reads = [{"run_id": name} for name in ("demo-2", "demo-1", "demo-2")]
+    tuned = about(finetune=stage())
+    assert readings(tuned) == ""
+    once = readings({**tuned, "test_readings": reads[:1]})
+    assert once == "The test split was read once by this adapter, up to when this page was made."
+    several = readings({**tuned, "test_readings": reads})
+    assert several.startswith("The test split was read 3 times by this adapter, in the runs demo-1, demo-2,")
+    assert "by the untuned model in this run" in readings({**about(finetune=OFF), "test_readings": reads[:1]})

@@ -8,13 +8,12 @@ from typing import Any
 
 import fake_stages
 import pytest
-from fake_stages import SEEN, STAGES, go, make
+from fake_stages import STAGES, go, make
 
 from model.dialogue import Rejected
 from model.errors import CorpusError
 from storage import ledger
 from storage.shards import read_manifest, read_rows
-from tasks.drive import Selection
 from tasks.plan import Run
 from tasks.run import ShardRows, reject_share, run_shard
 
@@ -125,29 +124,6 @@ def test_a_sharded_stage_sees_its_shard_only(tmp_path: Path) -> None:
         rows = ShardRows(run, CAPTIONS, shard)
         assert {row.split for row in rows["utterances"]} == {split}
     assert ShardRows(run, CAPTIONS, 0).columns("utterances", ["turn"]) == [[0, 1, 2, 0, 1, 2]]
-
-
-def test_test_rows_never_reach_a_stage_that_learns(tmp_path: Path) -> None:
-    run = make(tmp_path, captions={"reject": ("fake/test/0/0", "fake/train/0/0"), "max_rejects": 1})
-    go(run)
-    assert {name.split("/")[1] for name in SEEN["finetune"]} == {"train", "dev"}
-    assert {name.split("/")[1] for name in SEEN["evaluate"]} == {"test"}
-    rows = ShardRows(run, FINETUNE, 0)
-    assert {row.utterance_id.split("/")[1] for table in rows for row in rows[table]} == {"train", "dev"}
-    everything = [f"fake/test/{d}/{t}" for d in range(2) for t in range(3)]
-    assert rows.select("captions", everything) == rows.select("utterances", everything) == []
-    with pytest.raises(KeyError):
-        rows["rejects"]
-
-
-def test_files_of_the_test_split_are_not_even_opened(tmp_path: Path) -> None:
-    run = make(tmp_path)
-    go(run, Selection(stages=("ingest", "captions")))
-    for item in run.shards() or []:
-        if item["split"] == "test":
-            for stage in (INGEST, CAPTIONS):
-                run.layout.part(stage.writes, run.key(stage), item["shard"]).unlink()
-    assert run_shard(run, "finetune", 0)["rows"] == 1
 
 
 def test_a_stage_may_ask_only_for_what_it_reads(tmp_path: Path) -> None:

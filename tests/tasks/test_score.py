@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from model.dialogue import Metric, Prediction, Utterance
 from model.emotions import labels
+from model.errors import CorpusError
 from tasks import score
 from tasks.stage import Context
 
@@ -24,7 +26,11 @@ def prediction(row: Utterance, predicted: str | None, system: str = "tuned") -> 
 def run(utterances: list[Utterance], predictions: list[Prediction]) -> list[Metric]:
     context = Context(cache=Path(), folder=Path())
     rows = {"utterances": utterances, "predictions": predictions}
-    return list(score.run(rows, score.ScoreSettings(), context))
+    return list(score.run(rows, score.ScoreSettings(resamples=1000), context))
+
+
+def scored(gold: dict[str, str], answers: Mapping[str, str | None]) -> list[Metric]:
+    return list(score.metrics("meld", "test", "tuned", gold, answers, score.ScoreSettings(resamples=1000)))
 
 
 def value(
@@ -38,30 +44,33 @@ def value(
     return one
 
 
-def test_metrics_agree_with_scikit_learn_and_no_answer_is_wrong() -> None:
-    from sklearn.metrics import accuracy_score, f1_score
-
+def test_every_share_has_its_interval_and_counts_have_none() -> None:
     gold = ["neutral"] * 6 + ["joy"] * 4 + ["fear"] * 2
     said = ["neutral", "neutral", "joy", None, "anger", "neutral", "joy", "joy", "neutral", None, "fear", "joy"]
-    rows = {str(i): label for i, label in enumerate(gold)}
-    found = list(score.metrics("meld", "test", "tuned", rows, {str(i): label for i, label in enumerate(said)}))
-    filled = [label or "none" for label in said]
-    occurring = sorted(set(gold))
+    ids = [f"meld/test/{i % 4}/{i}" for i in range(12)]
+    found = scored(dict(zip(ids, gold, strict=True)), dict(zip(ids, said, strict=True)))
     assert value(found, "tuned", "support") == 12
+    assert value(found, "tuned", "dialogues") == 4
     assert value(found, "tuned", "unparsed") == 2
-    assert value(found, "tuned", "accuracy") == pytest.approx(accuracy_score(gold, filled))
-    for average in ("weighted", "macro"):
-        expected = f1_score(gold, filled, average=average, labels=occurring)
-        assert value(found, "tuned", f"{average}_f1") == pytest.approx(expected)
+    assert value(found, "tuned", "accuracy") == 0.5
     assert value(found, "tuned", "recall", "joy") == 0.5
     assert value(found, "tuned", "precision", "joy") == 0.5
     assert value(found, "tuned", "support", "disgust") == 0
     assert value(found, "tuned", "f1", "disgust") == 0
+    for row in found:
+        if row.metric in ("support", "dialogues", "unparsed", "confusion") or row.label == "disgust":
+            assert row.low is row.high is None
+        elif row.label in (None, "joy", "neutral"):
+            assert row.low is not None
+            assert row.high is not None
+            assert 0 <= row.low <= row.value <= row.high <= 1
+            assert row.low < row.high
+    again = scored(dict(zip(ids, gold, strict=True)), dict(zip(ids, said, strict=True)))
+    assert again == found
 
 
 def test_the_confusion_holds_every_utterance_once() -> None:
-    rows = {str(i): label for i, label in enumerate(["joy", "joy", "fear"])}
-    found = list(score.metrics("meld", "test", "tuned", rows, {"0": "fear", "1": None, "2": "fear"}))
+    found = scored({"a/0": "joy", "a/1": "joy", "b/0": "fear"}, {"a/0": "fear", "a/1": None, "b/0": "fear"})
     cells = [row for row in found if row.metric == "confusion"]
     assert sum(row.value for row in cells) == 3
     assert value(found, "tuned", "confusion", "joy", "fear") == 1
@@ -113,3 +122,21 @@ def test_each_corpus_is_scored_apart_and_its_floors_know_it_alone() -> None:
         assert value(own, "majority", "accuracy") == value(own, "tfidf_lr", "accuracy") == 1
         assert {row.label for row in own if row.label} == {*labels(corpus)}
         assert sum(row.value for row in own if (row.system, row.metric) == ("tuned", "confusion")) == 1
+
+
+def test_a_system_that_lacks_lines_is_scored_on_its_own_and_says_so() -> None:
+    lines = [line("test", i, "joy") for i in range(4)]
+    found = run(
+        lines, [*(prediction(row, "joy") for row in lines), *(prediction(row, "joy", "untuned") for row in lines[:3])]
+    )
+    assert [value(found, system, "support") for system in ("tuned", "untuned")] == [4, 3]
+
+
+def test_predictions_that_do_not_fit_the_corpus_are_one_error() -> None:
+    row = line("test", 0, "joy")
+    with pytest.raises(CorpusError, match="was predicted twice by tuned"):
+        run([row], [prediction(row, "joy"), prediction(row, "fear")])
+    with pytest.raises(CorpusError, match="1 predictions are of utterances that the corpus meld lacks"):
+        run([row], [prediction(line("test", 1, "joy"), "joy")])
+    with pytest.raises(CorpusError, match="'joyful' is not a label of meld"):
+        run([row], [prediction(row, "joyful")])

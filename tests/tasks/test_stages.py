@@ -13,8 +13,8 @@ from tasks.stages import BY_NAME, STAGES, producer
 
 
 def test_the_order_is_the_documented_one() -> None:
-    names = ["ingest", "keyframes", "captions", "instructions", "finetune", "evaluate", "score", "report"]
-    assert [stage.name for stage in STAGES] == list(BY_NAME) == names
+    names = "ingest keyframes captions instructions finetune calibrate evaluate score report"
+    assert [stage.name for stage in STAGES] == list(BY_NAME) == names.split()
 
 
 def test_every_stage_reads_only_what_an_earlier_one_made() -> None:
@@ -46,4 +46,10 @@ def test_every_setting_has_a_help_and_a_default(stage: Stage) -> None:
 
 def test_what_learns_never_sees_the_test_split() -> None:
     assert BY_NAME["finetune"].splits == {"train", "dev"}
+    assert BY_NAME["calibrate"].splits == {"dev"}
     assert BY_NAME["evaluate"].splits == {"test"}
+
+
+def test_no_other_stage_that_has_a_model_is_handed_the_test_split() -> None:
+    """Keyframes, captions and prompts are made of every line alike; score and report read what was predicted."""
+    assert [stage.name for stage in STAGES if "finetune" in stage.after and "test" in stage.splits] == ["evaluate"]

@@ -1,0 +1,40 @@
+"""calibrate: the probability of every label for each dev row, so that nothing need be fitted on test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.dialogue import Prediction, Rejected
+from tasks import evaluate
+from tasks.evaluate import EvaluateSettings
+from tasks.stage import Context, Rows, Stage
+
+
+class CalibrateSettings(EvaluateSettings):
+    """How the dev rows are scored: as the test rows are; what is not set here is what [evaluate] says."""
+
+    enabled: bool = False
+    """Score the dev rows too; the score stage then fits a correction on them (score.prior) and shows what it does."""
+
+    untuned: bool = False
+    """Score the base model without the adapter as well."""
+
+
+def run(rows: Rows, settings: CalibrateSettings, context: Context) -> Iterator[Prediction | Rejected]:
+    """A Prediction per dev row and system. Raises and rejects what evaluate does."""
+    yield from evaluate.predictions(rows, settings, context, stage=STAGE.name)
+
+
+STAGE = Stage(
+    name="calibrate",
+    version=1,
+    reads=("instructions",),
+    after=("finetune",),
+    writes="dev_predictions",
+    row=Prediction,
+    settings=CalibrateSettings,
+    run=run,
+    splits=frozenset({"dev"}),
+    identity=evaluate.identity,
+    gpu=True,
+)

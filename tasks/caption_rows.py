@@ -1,0 +1,64 @@
+"""What a captioner said of each utterance, cleaned, measured and judged: a row of captions or of rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from model.caption_quality import Limits, fault_of, likeness, quality_of
+from model.caption_text import clean, without_brackets
+from model.captioner import Described
+from model.contradiction import contradiction
+from model.dialogue import Caption, Keyframe, Rejected, Utterance
+from model.emotions import emotion_words
+from model.errors import VideoError
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where captions come from, as ``Caption`` says."""
+
+    model: str
+    revision: str
+    prompt_id: str
+
+
+def rows_of(
+    utterances: Sequence[Utterance],
+    described: Iterable[Described | VideoError],
+    frames: Mapping[str, Sequence[Keyframe]],
+    provenance: Provenance,
+    limits: Limits | None,
+) -> Iterator[Caption | Rejected]:
+    """One row an utterance, in their order; ``frames`` by utterance id are those shown.
+
+    Without ``limits`` no description is refused: for those that no model writes.
+    """
+    before: dict[tuple[str, str, str], str] = {}
+    for utterance, result in zip(utterances, described, strict=True):
+        if isinstance(result, VideoError):
+            yield _rejected(utterance, result.reason, str(result))
+            continue
+        text = clean(result.text)
+        if limits and (fault := fault_of(text, limits)):
+            yield _rejected(utterance, *fault)
+            continue
+        text = without_brackets(text)
+        dialogue = (utterance.corpus, utterance.split, utterance.dialogue_id)
+        previous, before[dialogue] = before.get(dialogue), text
+        yield Caption(
+            utterance_id=utterance.utterance_id,
+            text=text,
+            **asdict(provenance),
+            n_frames=result.n_frames,
+            n_tokens=result.n_tokens,
+            emotion_words=emotion_words(text),
+            seconds=result.seconds,
+            **asdict(quality_of(text)),
+            like_previous=None if previous is None else likeness(text, previous),
+            contradiction=contradiction(text, frames.get(utterance.utterance_id, ())),
+        )
+
+
+def _rejected(utterance: Utterance, reason: str, detail: str) -> Rejected:
+    return Rejected(utterance.utterance_id, "captions", reason, detail)

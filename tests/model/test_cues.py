@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from model.caption_quality import fault_of
+from model.captioner import Described
+from model.cues import cues, describe
+from model.dialogue import FaceBox, Keyframe
+from model.emotions import emotion_words
+from model.errors import VideoError
+
+
+def face(across: float, height: float, score: float = 0.9) -> FaceBox:
+    """A face of a picture of 400 x 200: its middle as a share of the width, its height as one of the height."""
+    width = 0.8 * 200 * height
+    return 400 * across - width / 2, 10.0, width, 200 * height, score
+
+
+def frame(time_s: float, *faces: FaceBox, novelty: float = 8.0) -> Keyframe:
+    jpeg = f"{time_s}".encode()
+    return Keyframe("x/train/0/0", 0, time_s, jpeg, 400, 200, 1.0, novelty, 0.5, False, len(faces), faces, "test")
+
+
+def test_faces_are_told_with_place_size_and_number() -> None:
+    assert cues([frame(0.4)]) == "0.4 s: no face."
+    assert cues([frame(0.44, face(0.5, 0.62))]) == "0.4 s: one face, in the middle, very near (height 62 %)."
+    assert cues([frame(1, face(0.9, 0.2), face(0.2, 0.3))]) == (
+        "1.0 s: two faces: on the left, near (height 30 %); on the right, at some distance (height 20 %); "
+        "their middles are 7.0 face widths apart."
+    )
+    assert cues([frame(1, *(face(n / 12, 0.05 + n / 100) for n in range(1, 12)))]) == (
+        "1.0 s: 11 faces, the largest on the right, at some distance (height 16 %)."
+    )
+    assert "perhaps one face" in cues([frame(1, face(0.5, 0.1, score=0.61))])
+
+
+def test_frames_that_show_the_same_are_told_at_once() -> None:
+    said = cues([frame(0.4, face(0.5, 0.60)), frame(1.6, face(0.55, 0.64)), frame(2.8, face(0.9, 0.6))])
+    assert said == (
+        "0.4 s to 1.6 s: one face, in the middle, very near (height 60 to 64 %). "
+        "2.8 s: one face, on the right, very near (height 60 %)."
+    )
+
+
+def test_change_between_frames() -> None:
+    assert (
+        cues([frame(0), frame(1, novelty=76.0), frame(2)])
+        == "0.0 s: no face. 1.0 s to 2.0 s, another picture: no face."
+    )
+    assert cues([frame(0, novelty=0.0), frame(1, novelty=2.0)]).endswith("no face. The picture hardly changes.")
+    assert cues([frame(0), frame(1, novelty=20.0)]).endswith("There is much movement.")
+    cut_only = cues([frame(0), frame(1, novelty=90.0)])
+    assert "movement" not in cut_only
+    assert "hardly" not in cut_only
+
+
+def test_as_a_captioner_would_answer() -> None:
+    answer = describe([frame(0.4), frame(1.6)])
+    assert isinstance(answer, Described)
+    assert (answer.text, answer.n_frames, answer.n_tokens) == ("0.4 s to 1.6 s: no face.", 2, 0)
+    nothing = describe([])
+    assert isinstance(nothing, VideoError)
+    assert nothing.reason == "no_frames"
+
+
+def test_what_is_said_reads_like_a_caption() -> None:
+    """It is not judged, but whoever reads the measures must not be misled."""
+    for count in range(4):
+        moving = [frame(n, *(face((k + n / 8) / 4, 0.1 + n / 20) for k in range(count))) for n in range(4)]
+        assert fault_of(cues(moving)) is None, cues(moving)
+        assert emotion_words(cues(moving)) == ()
+
+
+def test_whatever_a_detector_says_can_be_told() -> None:
+    odd = (0.0, 0.0, 0.0, 200.0, 0.9), (400.0, 0.0, 0.1, 0.1, 0.0), (0.0, 0.0, 400.0, 200.0, 1.0)
+    for faces in (odd[:1], odd[:2], odd, odd * 20):
+        assert cues([frame(0, *faces)]).startswith("0.0 s: ")

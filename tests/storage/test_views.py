@@ -1,0 +1,195 @@
+"""The views that answer questions, on runs that went through the real stages from score on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scored_run import corpus_lines, recorded, right_but, says, scored
+
+from model.dialogue import Caption
+from storage.layout import Layout
+from storage.queries import connect, query
+from storage.shards import write_shard
+from tasks.plan import Run
+from tasks.publish import publish
+from tasks.stages import BY_NAME
+
+VIEWS = sorted((Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
+TEST = [row for row in corpus_lines() if row.split == "test"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
+    """Two scored runs that differ in finetune.seed alone: 40 and 36 of 48 lines right, in the first with an untuned
+    system; every other line of both has a caption, half of these name an emotion."""
+    root = tmp_path_factory.mktemp("views")
+    made = []
+    settings = {"captions": {"model": "demo"}}
+    first = [*right_but(TEST, range(8), label="neutral"), *right_but(TEST, range(0, 48, 2), "untuned")]
+    for name, predictions, seed in (("one", first, 0), ("two", right_but(TEST, range(4, 16), label="neutral"), 5)):
+        run = recorded(root, predictions, name=name, tables={**settings, "finetune": {"seed": seed}})
+        captions = [
+            Caption(row.utterance_id, "A smile.", "demo", "r", "p", 1, 2, ("smile",) if place % 4 else (), 0.1)
+            for place, row in enumerate(TEST)
+            if place % 2
+        ]
+        write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 2, captions, {})
+        made.append(scored(run))
+        publish(run)
+    return made[0], made[1]
+
+
+def ask(runs: tuple[Run, Run], text: str) -> list[tuple[Any, ...]]:
+    with connect(runs[0].layout) as connection:
+        return query(connection, text.format(first=f"'{runs[0].run_id}'", second=f"'{runs[1].run_id}'"))[1]
+
+
+@pytest.mark.parametrize("path", VIEWS, ids=lambda path: path.stem)
+def test_each_file_is_one_view_with_its_question_grain_and_columns(path: Path, runs: tuple[Run, Run]) -> None:
+    text = path.read_text()
+    head = "".join(line.removeprefix("--") for line in text.partition("CREATE")[0].splitlines())
+    assert re.search(r"\?.*Grain: .*Columns: ", head)
+    assert re.findall(r"^CREATE OR REPLACE VIEW (\w+)", text, flags=re.M) == [path.stem]
+    with connect(runs[0].layout) as connection:
+        columns, rows = query(connection, f"FROM {path.stem}")
+    if path.stem not in ("rejected", "test_readings"):
+        assert rows
+    if path.stem not in ("lineage", "seeds", "scores"):  # their heads sum up several columns
+        for name in columns:
+            assert re.search(rf"\b{name}\b", head.partition("Columns: ")[2]) or name.endswith(("_low", "_high")), name
+
+
+def test_the_best_run_says_of_how_many(runs: tuple[Run, Run]) -> None:
+    rows = ask(runs, "SELECT corpus, split, run_id, system, chosen_from FROM best_runs")
+    assert rows == [("demo", "test", runs[0].run_id, "tuned", 3)]
+
+
+def test_scores_of_a_label(runs: tuple[Run, Run]) -> None:
+    text = (
+        "SELECT label, support, precision, recall FROM class_scores WHERE run_id = {first} AND system = 'tuned' LIMIT 3"
+    )
+    # the first two dialogues are all called neutral: 4 of their 8 lines are
+    assert ask(runs, text) == [("neutral", 24, 0.8571, 1.0), ("anger", 12, 1.0, 0.8333), ("joy", 12, 1.0, 0.8333)]
+
+
+def test_what_flipped_between_two_runs(runs: tuple[Run, Run]) -> None:
+    where = "first_run = {} AND second_run = {} AND system = 'tuned'"
+    text = f"SELECT flip, count(*) FROM flips WHERE {where} GROUP BY ALL ORDER BY 1"
+    # neutral lines that are called neutral are right: of four lines in a dialogue two can flip
+    assert ask(runs, text.format("{first}", "{second}")) == [("gained", 2), ("lost", 4)]
+    assert ask(runs, text.format("{second}", "{first}")) == [("gained", 4), ("lost", 2)]
+
+
+def test_the_worst_dialogues_come_first(runs: tuple[Run, Run]) -> None:
+    text = "SELECT dialogue, utterances, wrong, accuracy, mistakes FROM worst_dialogues WHERE run_id = {second} LIMIT 2"
+    mistakes = ["joy → neutral", "anger → neutral"]
+    assert ask(runs, text) == [(f"demo/test/{dialogue}", 4, 2, 0.5, mistakes) for dialogue in (1, 2)]
+
+
+def test_scores_of_a_speaker(runs: tuple[Run, Run]) -> None:
+    columns = "speaker, dialogues, utterances, accuracy, neutral, called_neutral, often"
+    rows = ask(runs, f"SELECT {columns} FROM speaker_scores WHERE run_id = {{first}} AND system = 'tuned'")
+    assert rows[0][:-1] == ("Ana", 12, 48, 0.9167, 0.5, 0.5833)
+    assert rows[0][-1] in ("joy → neutral", "anger → neutral")  # as often
+
+
+def test_captions_that_name_an_emotion_against_those_that_do_not(runs: tuple[Run, Run]) -> None:
+    columns = "caption, utterances, dialogues, accuracy"
+    rows = ask(runs, f"SELECT {columns} FROM caption_effect WHERE run_id = {{first}} AND system = 'tuned'")
+    assert [row[:3] for row in rows] == [("names an emotion", 24, 12), ("no caption", 24, 12)]
+
+
+def test_the_bias_to_neutral_is_told_of_every_system(runs: tuple[Run, Run]) -> None:
+    rows = ask(
+        runs,
+        "SELECT system, gold, predicted, excess, recall, missed, of_mistakes FROM neutral_bias WHERE run_id = {first}",
+    )
+    found = {row[0]: row[1:] for row in rows}
+    assert found["tuned"] == (0.5, 0.5833, 0.0833, 1.0, 0.1667, 1.0)
+    assert found["majority"] == (0.5, 1.0, 0.5, 1.0, 1.0, 1.0)
+    assert set(found) == {"tuned", "untuned", "majority", "tfidf_lr"}
+
+
+def test_confused_pairs_have_examples(runs: tuple[Run, Run]) -> None:
+    columns = "gold, utterances, share, examples"
+    text = f"SELECT {columns} FROM confusions WHERE run_id = {{first}} AND system = 'tuned' ORDER BY gold"
+    assert ask(runs, text) == [
+        ("anger", 2, 0.167, ["demo/test/0/3", "demo/test/1/3"]),
+        ("joy", 2, 0.167, ["demo/test/0/2", "demo/test/1/2"]),
+    ]
+
+
+def test_confidence_is_binned_as_in_the_report(runs: tuple[Run, Run]) -> None:
+    from tasks.confidence import reliability
+
+    columns = "above, up_to, utterances, confidence, accuracy"
+    text = f"SELECT {columns} FROM reliability WHERE run_id = {{first}} AND system = 'tuned'"
+    (ours,) = reliability(right_but(TEST, range(8), label="neutral"))
+    assert ask(runs, text) == [(ours.low, ours.high, ours.count, round(ours.confidence, 4), round(ours.accuracy, 4))]
+
+
+def test_the_cost_of_a_run(runs: tuple[Run, Run]) -> None:
+    ((seconds, own, rows, shards, attempts, failed),) = ask(
+        runs, "SELECT seconds, own_seconds, rows, shards, attempts, failed FROM run_costs WHERE run_id = {first}"
+    )
+    assert seconds >= own >= 0
+    assert rows > 200
+    assert (shards, attempts, failed) == (6, 1, 0)  # utterances, captions, predictions, metrics
+
+
+def test_runs_that_differ_in_the_seed_of_training_are_one_setup(runs: tuple[Run, Run]) -> None:
+    columns = "runs, seeds, run_ids, accuracy, accuracy_sd, weighted_f1_sd"
+    ((count, seeds, ids, mean, sd, other),) = ask(runs, f"SELECT {columns} FROM seeds WHERE system = 'tuned'")
+    assert (count, seeds, ids) == (2, [0, 5], [runs[0].run_id, runs[1].run_id])
+    assert (mean, sd) == (pytest.approx((44 + 42) / 96, abs=1e-4), pytest.approx(2**0.5 / 48, abs=1e-4))
+    assert other > 0
+
+
+def test_another_setting_is_another_setup(tmp_path: Path) -> None:
+    made = [
+        scored(recorded(tmp_path, right_but(TEST, [place]), name=name, tables={"finetune": values}))
+        for place, (name, values) in enumerate(
+            [("a", {}), ("b", {"seed": 1}), ("c", {"r": 4}), ("d", {"seed": 1, "threads": 1}), ("e", {"seed": 2})]
+        )
+    ]
+    with connect(made[0].layout) as connection:
+        rows = query(connection, "SELECT runs, seeds FROM seeds WHERE system = 'tuned' ORDER BY runs")[1]
+    assert rows == [(1, [0]), (3, [0, 1, 2])]  # d has b's adapter: another number of threads is no other run
+
+
+def test_readings_of_the_test_split_are_counted_by_adapter(layout: Layout) -> None:
+    from finished_run import write
+
+    from storage.warehouse import publish as store
+
+    facts = write(layout)
+    read = facts.rows["test_reads"][0]
+    rows = [
+        {**read, "adapter_key": "a1"},
+        {**read, "adapter_key": "a1", "why": "rerun --stage evaluate --force", "attempt": 2},
+        {**read, "adapter_key": None},
+    ]
+    facts.rows["test_reads"][:] = rows  # type: ignore[index]
+    store(layout, [facts])
+    with connect(layout) as connection:
+        found = query(connection, "SELECT adapter_key, readings, runs, why FROM test_readings")[1]
+    assert found == [("a1", 2, ["demo-1"], ["rerun --stage evaluate --force", "run"]), (None, 1, ["demo-1"], ["run"])]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "workspace")
+
+
+def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
+    run = scored(recorded(tmp_path, [says(row, None) for row in TEST]))
+    with connect(run.layout) as connection:
+        for path in VIEWS:
+            query(connection, f"FROM {path.stem}")
+        assert query(connection, "FROM reliability")[1] == []
+        assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
+            (0, 0)
+        ]
