@@ -1,4 +1,4 @@
-"""Crowds for the demo captioner's tower: about ten small people on one picture teach it ten times what one does.
+"""Crowds for the demo captioner's tower: pictures with many small people, so that one picture has many labels.
 
 They are of the same world, drawn by the same code, but no utterance shows so many: the tower alone sees them.
 """
