@@ -20,6 +20,7 @@ from tasks import (
     check_captions,
     check_disk,
     check_leaks,
+    check_memory,
     check_prompts,
     check_server,
     check_text,
@@ -64,7 +65,8 @@ def check(
     lines, of_corpus = _corpus(corpus, keyframes, cache, progress, videos="keyframes" in stages)
     found += of_corpus
     if "captions" in stages:
-        found += _captioner(cast("CaptionsSettings", settings["captions"]), keyframes, lines)
+        asked = cast("CaptionsSettings", settings["captions"])
+        found += [*_captioner(asked, keyframes, lines), *check_memory.all_of(asked)]
     number = len(lines) or _lines_of_demo(corpus)
     found += check_disk.all_of(settings, cache, number, partial(_to_do, run, stages))
     if lines and not quick:

@@ -80,7 +80,7 @@ def test_the_report_is_there_and_whole(finished: Finished) -> None:
 def test_systems_can_be_compared(finished: Finished) -> None:
     where = ("-w", str(finished.workspace), "--json")
     rows = json.loads(dialoguellm(finished.home, "compare", "small", *where))
-    assert [row["second"].partition(":")[2] for row in rows[::3]] == ["tuned+prior", "untuned", "majority", "tfidf_lr"]
+    assert [row["second"].partition(":")[2] for row in rows[::3]] == ["untuned", "tuned+prior", "majority", "tfidf_lr"]
     dev = json.loads(dialoguellm(finished.home, "compare", "small", "small:tuned+prior", "--split", "dev", *where))
     assert {row["split"] for row in dev} == {"dev"}
     stored = sql(finished, "SELECT count(*) AS n FROM comparisons")

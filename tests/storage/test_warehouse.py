@@ -117,7 +117,11 @@ def test_comparisons_are_those_of_the_files(published: Layout) -> None:
             ("accuracy", 0.5, None),
             ("macro_f1", 0.5, None),
         ]
-    (published.comparisons / "k.json").unlink()
+    ledger.save_comparison(published, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
+    publish(published, [])
+    assert ask(published, "SELECT swap_p FROM comparisons ORDER BY ALL") == [(0.25,), (None,), (None,)]
+    for path in published.comparisons.iterdir():
+        path.unlink()
     publish(published, [])
     assert ask(published, "FROM comparisons") == []
 
@@ -206,6 +210,14 @@ def test_scores_are_one_row_a_system(published: Layout) -> None:
 def test_every_rejected_row_has_its_reason(published: Layout) -> None:
     text = "SELECT run_id, stage, utterance_id, reason, detail FROM rejected"
     assert ask(published, text) == [("demo-1", "captions", "demo/train/x/9", "no_frames", "why")]
+
+
+def test_training_has_its_speed_and_its_shared_tokens(published: Layout) -> None:
+    text = "SELECT run_id, adapter_key, step, unique_share, tokens_per_s, dev_weighted_f1 FROM training"
+    assert ask(published, text) == [
+        ("demo-1", "key-finetune", 1, None, 500.0, None),
+        ("demo-1", "key-finetune", 2, 0.6, 500.0, 0.5),
+    ]
 
 
 def test_captions_are_measured_by_run(published: Layout) -> None:
