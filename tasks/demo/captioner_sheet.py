@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", type=Path, default=FOLDER, help="the captioner's folder (default: the shipped one)")
-    parser.add_argument("--utterances", type=int, default=12)
+    parser.add_argument("--utterances", type=int, default=16)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     model = AutoModelForImageTextToText.from_pretrained(options.model).eval()
