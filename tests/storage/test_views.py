@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_run import ask as answer
+from finished_run import write
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
 from model.dialogue import Caption
+from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
+from storage.warehouse import publish as store
 from tasks.plan import Run
 from tasks.publish import publish
 from tasks.stages import BY_NAME
@@ -55,7 +59,7 @@ def test_each_file_is_one_view_with_its_question_grain_and_columns(path: Path, r
     assert re.findall(r"^CREATE OR REPLACE VIEW (\w+)", text, flags=re.M) == [path.stem]
     with connect(runs[0].layout) as connection:
         columns, rows = query(connection, f"FROM {path.stem}")
-    if path.stem not in ("rejected", "test_readings"):
+    if path.stem not in ("rejected", "test_readings", "training"):
         assert rows
     if path.stem not in ("lineage", "seeds", "scores"):  # their heads sum up several columns
         for name in columns:
@@ -161,10 +165,6 @@ def test_another_setting_is_another_setup(tmp_path: Path) -> None:
 
 
 def test_readings_of_the_test_split_are_counted_by_adapter(layout: Layout) -> None:
-    from finished_run import write
-
-    from storage.warehouse import publish as store
-
     facts = write(layout)
     read = facts.rows["test_reads"][0]
     rows = [
@@ -182,6 +182,24 @@ def test_readings_of_the_test_split_are_counted_by_adapter(layout: Layout) -> No
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path / "workspace")
+
+
+def test_comparisons_are_those_of_the_files(layout: Layout) -> None:
+    row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
+    ledger.save_comparison(layout, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
+    for _ in range(2):
+        store(layout, [])
+        assert answer(layout, "SELECT metric, p, low FROM comparisons") == [
+            ("accuracy", 0.5, None),
+            ("macro_f1", 0.5, None),
+        ]
+    ledger.save_comparison(layout, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
+    store(layout, [])
+    assert answer(layout, "SELECT swap_p FROM comparisons ORDER BY ALL") == [(0.25,), (None,), (None,)]
+    for path in layout.comparisons.iterdir():
+        path.unlink()
+    store(layout, [])
+    assert answer(layout, "FROM comparisons") == []
 
 
 def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:

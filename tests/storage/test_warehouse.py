@@ -15,7 +15,6 @@ from finished_run import STAGES, ask, write
 from model import emotions
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
-from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
@@ -106,24 +105,6 @@ def test_a_view_of_another_version_is_made_again(published: Layout) -> None:
 def test_times_are_utc_and_records_are_json(published: Layout) -> None:
     text = "SELECT created_at::VARCHAR, machine->>'cpus', read_at::VARCHAR FROM runs JOIN test_reads USING (run_id)"
     assert ask(published, text) == [("2026-01-02 03:04:05.678", "2", "2026-01-02 03:04:05.678")]
-
-
-def test_comparisons_are_those_of_the_files(published: Layout) -> None:
-    row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
-    ledger.save_comparison(published, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
-    for _ in range(2):
-        publish(published, [])
-        assert ask(published, "SELECT metric, p, low FROM comparisons") == [
-            ("accuracy", 0.5, None),
-            ("macro_f1", 0.5, None),
-        ]
-    ledger.save_comparison(published, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
-    publish(published, [])
-    assert ask(published, "SELECT swap_p FROM comparisons ORDER BY ALL") == [(0.25,), (None,), (None,)]
-    for path in published.comparisons.iterdir():
-        path.unlink()
-    publish(published, [])
-    assert ask(published, "FROM comparisons") == []
 
 
 def test_nothing_is_left_beside_the_file(published: Layout) -> None:
