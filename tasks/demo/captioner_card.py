@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.demo.captioner_data import POOL, SIDE, Plan, make_shot
+from tasks.demo.captioner_data import CROWDS, POOL, SIDE, Plan, make_shot
 from tasks.demo.captioner_model import IMAGE_TOKENS
 from tasks.demo.captioner_score import ATTRIBUTES, HELD_OUT, Hits
 
@@ -53,8 +53,8 @@ LeViT vision tower ({side} × {side} pixels, {tokens} tokens a picture), two-lay
 {training}
 
 One thread, {total:.0f} CPU minutes in all. The number of steps is fixed: same seed, machine and library versions, same
-weights. Training seeds of scenes: {pool} to {pool_end} for pictures, 100,000,000 to 399,999,999 for the
-language, held-out {held} to {held_end}.
+weights. Seeds: pictures {pool} to {pool_end}, crowds {crowds} to {crowds_end}, language 100,000,000 to
+399,999,999, held-out {held} to {held_end}.
 
 Descriptions name what can be seen and never an emotion word, so captions cannot leak an utterance's label.
 
@@ -103,6 +103,8 @@ def write_card(
         total=sum(used.values()) / 60,
         pool=f"{POOL:,}",
         pool_end=f"{POOL + plan.shots - 1:,}",
+        crowds=f"{CROWDS:,}",
+        crowds_end=f"{CROWDS + plan.crowds - 1:,}",
         held=f"{HELD_OUT[0]:,}",
         held_end=f"{HELD_OUT[-1]:,}",
         utterances=len(HELD_OUT),
