@@ -157,7 +157,7 @@ def test_text_from_outside_is_a_literal_or_a_name(tiny_model: Path, tmp_path: Pa
     run.record["run_id"] = EVIL
     run.record["stages"]["finetune"]["own"]["identity"] = {"model": EVIL}
     monkeypatch.setattr(weights, "origin", lambda _name: weights.Origin(EVIL, on_hub=True))
-    monkeypatch.setattr(model_card, "chat_template", lambda _tokenizer: lambda _messages: EVIL)
+    monkeypatch.setattr(model_card, "chat_template", lambda _tokenizer: lambda *_given: EVIL)
     text = card(run, base_of(run), PARITY)
     assert "\u202e" not in text
     assert "# Mine" not in [line.strip() for line in text.splitlines()]
