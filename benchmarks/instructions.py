@@ -1,12 +1,13 @@
 """What assembling prompts costs: our stage beside `datasets.Dataset.map` writing the same texts, interleaved.
 
-python benchmarks/instructions.py [--quick] [--utterances 1000000] [--cache workspace/cache]
+python benchmarks/instructions.py [--quick] [--utterances 1000000] [--shard 1000] [--cache workspace/cache]
 
 The peer (pip install datasets) is given its context as ready columns; both read Parquet and end with a file, ours in
-shards, each flushed to disk. The floor without token counts is reading the columns and storing rows that are finished
-already; with them it is the tokenizer alone: all prompts in one call, as users call it and as the stage does, which
-asks for nothing but the tokens. Memory is the peak of a process of its own that runs the stage over the whole corpus,
-beside one that runs it over a tenth.
+shards, each flushed to disk. Our rows hold the messages as well as the prompt; so do map_messages', no other peer's.
+The floor without token counts is reading the columns and storing rows that are finished already; with them it is the
+tokenizer alone: all prompts in one call, as users call it and as the stage does, which asks for nothing but the tokens.
+Memory is the peak of a process of its own that runs the stage over the whole corpus, beside one that runs it over a
+tenth.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> None:
             print(int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) // 1024)
             return
         few = 10_000 if options.quick else 50_000
-        figures = timed(Path(folder), few, options.cache, 3 if options.quick else 7)
+        figures = timed(Path(folder), few, options.cache, 3 if options.quick else 7, options.shard)
     for share, name in ((1, "peak_mib"), (10, "peak_mib_of_a_tenth")):
         figures[name] = peak_mib(options.utterances // share, options.cache)
     table = Table("figure", "value", title=f"prompts, {few:,} utterances; memory, {options.utterances:,}")
@@ -76,18 +77,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer utterances and rounds")
     parser.add_argument("--utterances", type=int, default=1_000_000, help="for the memory figures")
     parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where the tokenizer is kept")
+    parser.add_argument("--shard", type=int, default=SHARD, help="utterances a shard, for the times")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.utterances = min(options.utterances, 50_000) if options.quick else options.utterances
     return options
 
 
-def make_corpus(folder: Path, utterances: int) -> Layout:
-    """Shards of made-up dialogues in a workspace."""
+def make_corpus(folder: Path, utterances: int, size: int = SHARD) -> Layout:
+    """Shards of made-up dialogues in a workspace, of ``size`` utterances each."""
     layout, rng = open_workspace(folder, create=True), random.Random(7)
-    for shard in range(max(utterances // SHARD, 1)):
+    for shard in range(max(utterances // size, 1)):
         rows = []
-        for number in range(shard * SHARD, (shard + 1) * SHARD):
+        for number in range(shard * size, (shard + 1) * size):
             dialogue, turn = divmod(number, DIALOGUE)
             text = " ".join(rng.choices(WORDS, k=rng.randint(3, 16)))
             names = (f"meld/train/{dialogue}/{turn}", "meld", "train", str(dialogue))
@@ -138,16 +140,16 @@ def assembly(layout: Layout, tokenizer: Any, key: str, *, flush: bool) -> None:
 
 def assemble(layout: Layout, writer: prompt.Writer, key: str, shard: int) -> None:
     ids, corpora, turns, speakers, texts, answers = read_columns(layout, "utterances", KEY, shard, COLUMNS)
-    shown = [prompt.Shown(corpora[at], at - min(turn, CONTEXT), at) for at, turn in enumerate(turns)]
-    made = list(writer.write(writer.lines(speakers, texts), shown))
+    firsts = [at - min(turn, CONTEXT) for at, turn in enumerate(turns)]
+    made = writer.write(writer.lines(speakers, texts), map(prompt.Shown, corpora, firsts, count()))
     columns = {
         "utterance_id": ids,
         "variant": [""] * len(ids),
-        "messages": [one.messages for one in made],
-        "prompt": [one.text for one in made],
+        "messages": made.messages,
+        "prompt": made.texts,
         "answer": answers,
         "n_prompt_tokens": [0] * len(ids),
-        "context_ids": [ids[one.first : one.at] for one in shown],
+        "context_ids": [ids[first:at] for at, first in enumerate(firsts)],
         "caption_key": [None] * len(ids),
         "cuts": [()] * len(ids),
     }
@@ -171,7 +173,7 @@ def storing(layout: Layout, tables: Sequence[pa.Table], key: str, *, flush: bool
 
 def flushing(wanted: bool) -> AbstractContextManager[Any]:
     """Without it files are left to the system to write, as the peer leaves its own."""
-    return nullcontext() if wanted else patch("model.atomic.sync")
+    return nullcontext() if wanted else patch("model.atomic.sync", new=lambda _: None)
 
 
 def with_context(layout: Layout, target: Path) -> None:
@@ -184,23 +186,29 @@ def with_context(layout: Layout, target: Path) -> None:
     pq.write_table(pa.table(columns), target)
 
 
-def mapped(source: Path, folder: Path, tokenizer: Any, *, tokens: bool, batched: bool) -> Any:
-    """The peer: the same texts by Dataset.map, as trainers' own examples do it."""
+def mapped(
+    source: Path, folder: Path, tokenizer: Any, *, tokens: bool = False, batched: bool = False, messages: bool = False
+) -> Any:
+    """The peer: the same texts by Dataset.map, as trainers' own examples do it; their ``messages`` too, if wanted."""
     from datasets import Dataset, disable_caching, disable_progress_bars
 
     disable_caching()
     disable_progress_bars()
 
-    def text(line: str, context: list[str]) -> str:
-        messages = [{"role": "system", "content": TASK}, {"role": "user", "content": "\n".join([*context, line])}]
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    def chat(line: str, context: list[str]) -> list[dict[str, str]]:
+        return [{"role": "system", "content": TASK}, {"role": "user", "content": "\n".join([*context, line])}]
+
+    def text(said: list[dict[str, str]]) -> str:
+        return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
 
     def one(row: dict[str, Any]) -> dict[str, Any]:
-        found = text(row["line"], row["context"])
-        return {"prompt": found} | ({"n": len(tokenizer(found).input_ids)} if tokens else {})
+        said = chat(row["line"], row["context"])
+        found = text(said)
+        more = {"n": len(tokenizer(found).input_ids)} if tokens else {}
+        return {"prompt": found} | more | ({"messages": said} if messages else {})
 
     def many(rows: dict[str, Any]) -> dict[str, Any]:
-        found = [text(line, context) for line, context in zip(rows["line"], rows["context"], strict=True)]
+        found = [text(chat(*asked)) for asked in zip(rows["line"], rows["context"], strict=True)]
         return {"prompt": found} | ({"n": [len(ids) for ids in tokenizer(found).input_ids]} if tokens else {})
 
     with tempfile.TemporaryDirectory(dir=folder) as cache:
@@ -214,6 +222,8 @@ RATIOS = {
     "vs_datasets_map_batched": ("map_batched", "assembly"),
     "vs_datasets_map_unflushed": ("map", "assembly_unflushed"),
     "vs_datasets_map_batched_unflushed": ("map_batched", "assembly_unflushed"),
+    "vs_datasets_map_with_messages": ("map_messages", "assembly"),
+    "vs_datasets_map_with_messages_unflushed": ("map_messages", "assembly_unflushed"),
     "vs_map_with_tokens": ("map_tokens", "stage"),
     "vs_map_with_tokens_batched": ("map_tokens_batched", "stage"),
     "stage_vs_tokenizer_alone": ("stage", "tokenizer_alone"),
@@ -222,9 +232,9 @@ RATIOS = {
 """Whose median time over whose."""
 
 
-def timed(folder: Path, utterances: int, cache: Path, rounds: int) -> dict[str, Any]:
+def timed(folder: Path, utterances: int, cache: Path, rounds: int, size: int) -> dict[str, Any]:
     """Rows per second, and ratios of the medians; null where the peer is not installed."""
-    ways = ways_of(folder, utterances, cache)
+    ways = ways_of(folder, utterances, cache, size)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):  # interleaved: all see the same noise
         for name, way in ways.items():
@@ -240,12 +250,12 @@ def timed(folder: Path, utterances: int, cache: Path, rounds: int) -> dict[str, 
     return figures | {f"assembly_{name}_share": round(value / whole, 2) for name, value in shares.items()}
 
 
-def ways_of(folder: Path, utterances: int, cache: Path) -> dict[str, Callable[[], Any]]:
+def ways_of(folder: Path, utterances: int, cache: Path, size: int = SHARD) -> dict[str, Callable[[], Any]]:
     """What is timed, by name. Stops where the peer's prompts are not ours."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(weights.resolve(weights.DEFAULT, cache))
-    layout, source = make_corpus(folder, utterances), folder / "peer.parquet"
+    layout, source = make_corpus(folder, utterances, size), folder / "peer.parquet"
     with_context(layout, source)
     stage(layout, cache)
     tables = [read_table(layout, "instructions", KEY, shard) for shard in shards_of(layout)]
@@ -264,9 +274,8 @@ def ways_of(folder: Path, utterances: int, cache: Path) -> dict[str, Callable[[]
     if importlib.util.find_spec("datasets") is None:
         print("datasets is not installed: no figures of the peer")
         return ways
-    for tokens, batched in ((False, False), (False, True), (True, False), (True, True)):
-        name = "map" + "_tokens" * tokens + "_batched" * batched
-        ways[name] = partial(mapped, source, folder, tokenizer, tokens=tokens, batched=batched)
+    for what in ((), ("batched",), ("messages",), ("tokens",), ("tokens", "batched")):
+        ways["_".join(["map", *what])] = partial(mapped, source, folder, tokenizer, **dict.fromkeys(what, True))
     if ways["map"]() != (prompts[:100], prompts[-100:]):
         raise SystemExit("the peer's prompts differ from ours: the comparison would mean nothing")
     return ways

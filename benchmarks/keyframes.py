@@ -18,8 +18,10 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import os
 import random
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -34,6 +36,7 @@ from video.truth import RATE, Truth, join, read, write
 from tasks.demo.render import source_digest
 from tasks.video.extract import Span
 from tasks.video.options import Options
+from tasks.video.process import DECODER_ENVIRONMENT
 
 MELD_CLIPS, MELD_SECONDS = 13_708, 3.59
 FAST, FULL = Options(), Options(mode="full")
@@ -53,6 +56,7 @@ class Job:
 
 def main() -> None:
     options = arguments()
+    as_a_decoder()
     cv2.setNumThreads(1)
     folders = make_corpora(options.cache, options.quick)
     figures: Figures = {"load_per_core": round(speed.load(), 2)}
@@ -63,6 +67,12 @@ def main() -> None:
     show_quality(folders, figures)
     show(figures, spreads)
     print(json.dumps({name: None if value is None else round(value, 3) for name, value in figures.items()}))
+
+
+def as_a_decoder() -> None:
+    """Begins again with the environment of a decoder process: it is read when a process starts."""
+    if not DECODER_ENVIRONMENT.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **DECODER_ENVIRONMENT})
 
 
 def arguments() -> argparse.Namespace:

@@ -19,13 +19,14 @@ from tasks.systems import Said, Systems
 
 HELP = "A run's id, or a configuration's name for its last run; :system names one of its systems (demo:tfidf_lr)."
 COLUMNS = (
-    *("second", "corpus", "lines", "dialogues", "score", "of_first", "of_second", "difference", "p", "mcnemar_p"),
+    *("second", "corpus", "lines", "dialogues", "score", "of_first", "of_second", "difference", "p", "swap_p"),
+    "mcnemar_p",
     "detectable",
 )
 NOTE = """Percent. difference: first less second, with its 95 % interval; p: two-sided; both of a paired bootstrap over
-dialogues. mcnemar_p: exact, takes lines for independent. detectable: the smallest difference that 80 % of such samples
-would show at the 5 % level, 2.80 standard deviations of the resampled differences. No p is corrected for how many there
-are.
+dialogues, too sure of few of them. swap_p: of swapping whole dialogues, right for few too. mcnemar_p: exact, takes
+lines for independent. detectable: the smallest difference that 80 % of such samples would show at the 5 % level, 2.80
+standard deviations of the resampled differences. No p is corrected for how many there are.
 """
 
 
@@ -99,7 +100,7 @@ def _written(row: Difference) -> list[Any]:
     return [
         *(row.second, row.corpus, row.utterances, row.dialogues, row.metric),
         *(_percent(row.first_value), _percent(row.second_value), f"{100 * row.difference:+.1f}{bounds}"),
-        *(_p(row.p), _p(row.mcnemar_p), _percent(row.detectable)),
+        *(_p(row.p), _p(row.swap_p), _p(row.mcnemar_p), _percent(row.detectable)),
     ]
 
 

@@ -37,7 +37,7 @@ def export(
     lines: Annotated[int, typer.Option(min=1, help="Of --merged: dev lines that both models must answer alike.")] = 64,
     tolerance: Annotated[
         float, typer.Option(min=0, max=1, help="Of --merged: largest gap of a label's probability between the two.")
-    ] = 0.02,
+    ] = 0.05,
     seed: Annotated[int, typer.Option(help="Of --merged: seed of the choice of the lines.")] = 0,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")] = Path("workspace"),
     *,

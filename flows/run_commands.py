@@ -14,6 +14,7 @@ from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
 from storage.layout import open_workspace
 from storage.locks import holding
+from tasks import caption_cost
 from tasks.drive import Outcome, Selection, planned
 from tasks.plan import Run, StagePlan, load, load_current
 from tasks.publish import publish, rebuild
@@ -215,6 +216,9 @@ def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:
     unknown = " (and those that ingest will cut)" if any(item.total is None for item in plans) else ""
     title = f"{run.run_id}: {counted(total, 'shard')} to do{unknown}"
     emit(("stage", "key", "shards", "done", "pending", "reason", "detail"), rows, form, title=title)
+    if form is Format.table:
+        for line in filter(None, (caption_cost.line(run, item) for item in plans)):
+            typer.echo(line)
 
 
 def _summary(run: Run, outcome: Outcome) -> None:

@@ -42,10 +42,14 @@ def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
     work = target.parent / f".{target.name}.tmp"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    fill(work)
-    for path in work.iterdir():
-        sync(path)
-    sync(work)
+    try:
+        fill(work)
+        for path in work.iterdir():
+            sync(path)
+        sync(work)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)  # a disk that is full needs the room
+        raise
     shutil.rmtree(target, ignore_errors=True)
     work.rename(target)
     sync(target.parent)

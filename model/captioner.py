@@ -1,6 +1,7 @@
 """Models that describe an utterance's frames: the ``Captioner`` protocol and one that runs in this process.
 
-``TransformersCaptioner`` runs any checkpoint that AutoModelForImageTextToText and AutoProcessor can load.
+``TransformersCaptioner`` runs any checkpoint that AutoModelForImageTextToText and AutoProcessor can load. Lines with
+the same number of pictures are described together.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from typing import Any, Protocol
 
 from model import vlm
 from model.caption_chat import Clip, chat, form_of, spoken
+from model.caption_models import CaptionModel
 from model.caption_prompt import CaptionPrompt
 from model.errors import SettingsError, VideoError
 from model.pictures import decode_jpeg
 from model.plain import control_tokens
 
 _log = logging.getLogger(__name__)
+
+MAX_RATIO = 100
+"""Of a picture's sides; some models' processors give up at 200."""
 
 Chat = list[dict[str, Any]]
 """Messages as processors of transformers take them, pictures among them."""
@@ -38,6 +43,15 @@ class Described:
     n_frames: int
     n_tokens: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Utterances by their places in the list, ready for the model; ``faults`` are those that cannot be shown."""
+
+    indices: list[int]
+    inputs: Any
+    faults: dict[int, Described | VideoError]
 
 
 class Captioner(Protocol):
@@ -61,20 +75,23 @@ class Captioner(Protocol):
 class TransformersCaptioner:
     """A checkpoint folder run in this process: float32 on the CPU, bfloat16 on CUDA; greedy, so deterministic.
 
+    ``model`` says how pictures are shown: its size, and arguments of its image processor. None: as they are.
     In float32 the texts do not depend on ``batch_size`` (utterances described at once). Out of memory halves the
     batch, once a call; SettingsError if that is not enough. WeightsError for a folder that cannot be loaded.
     """
 
-    def __init__(self, folder: Path, batch_size: int = 16) -> None:
+    def __init__(self, folder: Path, batch_size: int = 16, model: CaptionModel | None = None) -> None:
         self.folder = folder
         self.batch_size = batch_size
-        self._model, self._processor = vlm.load(folder)
+        self._long_side = model.long_side if model else None
+        self._model, self._processor = vlm.load(folder, model.images if model else None)
         self._form = form_of(self._processor)
         tokenizer = self._processor.tokenizer
         self._controls = control_tokens(tokenizer)
         self._control_ids = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(self._controls))}
         self._control_ids -= {tokenizer.unk_token_id}
-        self._lock = threading.Lock()  # some models keep state of their own between the steps of one generation
+        self._reading = threading.Lock()  # two threads may not use a fast tokenizer at once
+        self._talking = threading.Lock()  # some models keep state of their own between the steps of one generation
 
     def describe(
         self,
@@ -105,51 +122,63 @@ class TransformersCaptioner:
         self, clips: dict[int, Clip], prompt: CaptionPrompt, max_new_tokens: int
     ) -> dict[int, Described | VideoError]:
         started = time.perf_counter()
-        results: dict[int, Described | VideoError] = {}
+        batch = self._prepare(clips, prompt)
+        results = dict(batch.faults)
+        if batch.indices:
+            answers = self._generate(batch.inputs, max_new_tokens)
+            share = (time.perf_counter() - started) / len(batch.indices)
+            for index, (text, n_tokens) in zip(batch.indices, answers, strict=True):
+                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share)
+        return results
+
+    def _prepare(self, clips: dict[int, Clip], prompt: CaptionPrompt) -> Batch:
+        faults: dict[int, Described | VideoError] = {}
         chats: dict[int, Chat] = {}
         for index, clip in clips.items():
             try:
                 chats[index] = self._chat(clip, prompt)
             except VideoError as error:
-                results[index] = error
-        if chats:
-            with self._lock:
-                answers = self._generate(list(chats.values()), max_new_tokens)
-            share = (time.perf_counter() - started) / len(chats)
-            for index, (text, n_tokens) in zip(chats, answers, strict=True):
-                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share)
-        return results
+                faults[index] = error
+        if not chats:
+            return Batch([], {}, faults)
+        with self._reading:
+            inputs = self._processor.apply_chat_template(
+                list(chats.values()),
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True},
+            )
+        return Batch([*chats], inputs, faults)
 
     def _chat(self, clip: Clip, prompt: CaptionPrompt) -> Chat:
         if not clip.jpegs:
             raise VideoError("no_frames", "there is no keyframe to describe")
-        pictures = [{"type": "image", "image": decode_jpeg(jpeg)} for jpeg in clip.jpegs]
-        with self._lock:  # nor may two threads use a fast tokenizer at once
+        shown = [decode_jpeg(jpeg, self._long_side) for jpeg in clip.jpegs]
+        if any(max(picture.size) > MAX_RATIO * min(picture.size) for picture in shown):
+            raise VideoError("odd_picture", f"a keyframe is more than {MAX_RATIO} times as long as it is wide, or high")
+        pictures = [{"type": "image", "image": picture} for picture in shown]
+        with self._reading:
             ids = self._processor.tokenizer.encode(spoken(clip.words, self._controls), add_special_tokens=False)
             if self._control_ids.intersection(ids):
                 detail = "its words would become a control token of the model; set captions.spoken_words = false"
                 raise VideoError("control_tokens", detail)
         return chat(clip, prompt, pictures, self._form, self._controls)
 
-    def _generate(self, chats: Sequence[Chat], max_new_tokens: int) -> list[tuple[str, int]]:
+    def _generate(self, inputs: Any, max_new_tokens: int) -> list[tuple[str, int]]:
         """Text and number of tokens for each utterance."""
         import torch
 
-        inputs = self._processor.apply_chat_template(
-            list(chats),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        ).to(self._model.device, self._model.dtype)
-        with torch.inference_mode():
+        inputs = inputs.to(self._model.device, self._model.dtype)
+        with self._talking, torch.inference_mode():
             rows = self._model.generate(**inputs, max_new_tokens=max_new_tokens)
         rows = rows[:, inputs["input_ids"].shape[1] :].tolist()
         ends = set(self._model.generation_config.eos_token_id)
         lengths = [next((n for n, token in enumerate(row) if token in ends), len(row)) for row in rows]
-        # Special tokens stay in the text: a model that goes on with another turn must be seen to do so.
-        texts = [self._processor.decode(row[:n]) for row, n in zip(rows, lengths, strict=True)]
+        with self._reading:
+            # Special tokens stay in the text: a model that goes on with another turn must be seen to do so.
+            texts = [self._processor.decode(row[:n]) for row, n in zip(rows, lengths, strict=True)]
         return [(text, min(n + 1, len(row))) for text, row, n in zip(texts, rows, lengths, strict=True)]
 
     def _halve(self, already: bool, error: Exception) -> None:

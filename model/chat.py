@@ -9,8 +9,8 @@ from typing import Any
 from model.errors import WeightsError
 
 Messages = tuple[tuple[str, str], ...]
-Chat = Callable[[Messages], str]
-"""Turns (role, content) pairs into the text that the tokenizer is given, up to where the answer begins."""
+Chat = Callable[[Messages, str], str]
+"""Turns messages, (role, content) pairs, and a last one of the user's into the text that the tokenizer is given."""
 
 
 def chat_template(tokenizer: Any) -> Chat:
@@ -25,12 +25,13 @@ def chat_template(tokenizer: Any) -> Chat:
             'take an instruction-tuned model, or set instructions.preset = "paper"'
         )
 
-    def whole(messages: Messages) -> str:
+    def whole(before: Messages, content: str) -> str:
+        messages = (*before, ("user", content))
         text = _apply(tokenizer, messages)
         if text is None or messages[0][1] not in text:
             merged = "\n\n".join(content for _, content in messages)
             text = _apply(tokenizer, (("user", merged),))
-        if text is None or messages[-1][1] not in text:
+        if text is None or content not in text:
             raise WeightsError(f"{tokenizer.name_or_path}: its chat template does not take a user message; mend it")
         return text
 
@@ -39,15 +40,14 @@ def chat_template(tokenizer: Any) -> Chat:
     frame: tuple[str, str] | None = None
     again = False
 
-    def chat(messages: Messages) -> str:
+    def chat(before: Messages, content: str) -> str:
         nonlocal start, frame, again
-        before, content = messages[:-1], messages[-1][1]
         if before != start:  # a frame costs more than one prompt: it is looked for where the next has the same start
             start, again = before, False
-            return whole(messages)
+            return whole(before, content)
         if not again:
             frame, again = framed(before), True
-        return whole(messages) if frame is None or content != content.strip() else content.join(frame)
+        return whole(before, content) if frame is None or content != content.strip() else content.join(frame)
 
     return chat
 
@@ -58,7 +58,7 @@ def _frame(whole: Chat, before: Messages) -> tuple[str, str] | None:
     Filling in a template costs more than all the rest of a prompt, and the frame is the same from line to line.
     """
     samples = ("<frame>", "A: one?\n[Video: two.]\nB: three, {{ four }} <think>", "assistant user system 1")
-    made = [whole((*before, ("user", sample))) for sample in samples]
+    made = [whole(before, sample) for sample in samples]
     head, found, tail = made[0].rpartition(samples[0])
     same = found and all(text == f"{head}{sample}{tail}" for text, sample in zip(made, samples, strict=True))
     return (head, tail) if same else None

@@ -16,11 +16,9 @@ from typing import Any
 
 from model import atomic, lora
 
-KEEP = 2
 
-
-def save(folder: Path, step: int, model: Any, optimizer: Any, state: dict[str, Any]) -> None:
-    """Write ``folder/step-…`` and remove all but the last two."""
+def save(folder: Path, step: int, model: Any, optimizer: Any, state: dict[str, Any], keep: int = 2) -> None:
+    """Write ``folder/step-…`` and remove all but the last ``keep``."""
 
     def fill(work: Path) -> None:
         from safetensors.torch import save_file
@@ -32,7 +30,7 @@ def save(folder: Path, step: int, model: Any, optimizer: Any, state: dict[str, A
         (work / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
     atomic.replace_folder(folder / f"step-{step:08d}", fill)
-    for old in steps(folder)[:-KEEP]:
+    for old in steps(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -138,7 +138,12 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """One line of the training log. Losses are in nats per answer token; ``dev_loss`` only where dev was scored."""
+    """One line of the training log. Losses are in nats, ``dev_*`` only where the dev rows were scored.
+
+    ``loss`` is per answer token (per token with ``loss_on = "all"``, per row with ``logit_adjust``), weights included;
+    ``dev_loss`` is per answer token, without weights or adjustment. ``tokens`` are those of the rows, ``unique_tokens``
+    those computed, a common prefix once. ``memory_mib``: the process's peak so far, on its GPU where it has one.
+    """
 
     step: int
     epoch: float
@@ -149,6 +154,8 @@ class TrainingStep:
     seconds: float
     dev_loss: float | None = None
     dev_weighted_f1: float | None = None
+    unique_tokens: int | None = None
+    memory_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,8 +148,8 @@ class Fitter:
 
     def _make(self, lines: prompt.Lines, shown: Iterable[prompt.Shown]) -> tuple[list[prompt.Prompt], list[list[int]]]:
         """The prompts and their tokens."""
-        made = list(self._writer.write(lines, shown))
-        return made, encode_prompts(self.tokenizer, [one.text for one in made])
+        made = self._writer.write(lines, shown)
+        return list(map(prompt.Prompt, *made)), encode_prompts(self.tokenizer, made.texts)
 
     def _room(self, corpus: str) -> int:
         """Tokens left for the prompt beside the longest answer."""

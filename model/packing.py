@@ -109,6 +109,14 @@ def text_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> 
     return torch.stack([part.sum() for part in parts]) + first.sum()
 
 
+def n_computed(items: Sequence[Item], *, share: bool = True) -> int:
+    """How many tokens a batch is computed on: with ``share`` those of its stream."""
+    if not share:
+        return sum(len(item.prompt) + len(answer) for item in items for answer in item.answers)
+    n_prefix = common_prefix(items)
+    return n_prefix + sum(len(item.prompt) - n_prefix + item.n_targets - len(item.answers) for item in items)
+
+
 def _within_window(model: Any, items: Sequence[Item]) -> bool:
     window = getattr(model.config, "sliding_window", None)
     return window is None or max(len(item.prompt) + item.n_targets for item in items) <= window

@@ -15,8 +15,8 @@ MAX_PIXELS = 64_000_000
 """Pictures with more pixels are refused before they are decoded (an 8K frame has 33 million)."""
 
 
-def decode_jpeg(jpeg: bytes) -> Image:
-    """The picture in RGB, ``(width, height)`` as in the file.
+def decode_jpeg(jpeg: bytes, long_side: int | None = None) -> Image:
+    """The picture in RGB, ``(width, height)`` as in the file, or smaller: at most ``long_side`` pixels.
 
     VideoError ``bad_picture`` for bytes that are not one whole JPEG, ``huge_picture`` above ``MAX_PIXELS``.
     """
@@ -28,6 +28,8 @@ def decode_jpeg(jpeg: bytes) -> Image:
             picture = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
         if picture.width * picture.height > MAX_PIXELS:
             raise _huge(f"{picture.width} x {picture.height} pixels")
+        if long_side:
+            picture.thumbnail((long_side, long_side))  # never larger than it was
         return picture.convert("RGB")
     except Image.DecompressionBombError as error:
         raise _huge(str(error)) from error

@@ -30,12 +30,12 @@ def plain_all(texts: Sequence[str], controls: Sequence[str] = ()) -> list[str]:
     pattern = _control_pattern(tuple(controls))
     for start in range(0, len(texts), _SHARED):
         some = texts[start : start + _SHARED]
-        whole = "\n".join(["", *some, ""])  # what is in one of them is in this too
-        if not "".join(some).isprintable() or any(space in whole for space in ("  ", "\n ", " \n")):
+        whole = " ".join(["", *some, ""])  # what is in one of them is in this too
+        if "  " in whole or not whole.isprintable():
             some = [_one_line(text) for text in some]
-            whole = "\n".join(some)
-        harmless = not pattern.search(whole) and not pattern.search(unicodedata.normalize("NFKC", whole))
-        found += some if harmless else [plain(text, controls) for text in some]
+            whole = " ".join(some)
+        forms = dict.fromkeys((whole, unicodedata.normalize("NFKC", whole)))  # nearly always the same
+        found += [plain(text, controls) for text in some] if any(map(pattern.search, forms)) else some
     return found
 
 

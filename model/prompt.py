@@ -12,7 +12,7 @@ in the corpus's own words, or in the paper's unified ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -38,6 +38,8 @@ _PAPER_VIDEO = (
     "Given the Video Description and Context, detect the emotion of the input, "
     "and assign an accuracy label from [{labels}]."
 )
+_SPEAKER = "Name the speaker of the last line of the dialogue. Answer with one name: {names}."
+_VIDEO = "[Video: "
 _INDENT = " " * 12
 _SHOTS_START, _SHOTS_END = f"{_INDENT}### Sample:[\n", f"\n{_INDENT}]\n\n"
 
@@ -54,6 +56,13 @@ class Prompt(NamedTuple):
 
     messages: Messages
     text: str
+
+
+class Prompts(NamedTuple):
+    """Many of them."""
+
+    messages: list[Messages]
+    texts: list[str]
 
 
 class Shown(NamedTuple):
@@ -111,24 +120,22 @@ class Writer:
         """Lines of dialogues, in order, for the prompts to show."""
         return Lines(speakers, texts, self.speaker, self.controls)
 
-    def write(self, lines: Lines, shown: Iterable[Shown]) -> Iterator[Prompt]:
+    def write(self, lines: Lines, shown: Iterable[Shown]) -> Prompts:
         """A prompt each. CorpusError for a shot whose emotion is no label of its corpus."""
-        body, start = _sound if self.preset == "sound" else _paper, ""
-        system: Messages = ()
+        made: list[Messages] = []
+        texts: list[str] = []
+        body, chat = (_sound, self.chat or _as_they_stand) if self.preset == "sound" else (_paper, _content)
+        system, start = Messages(), ""
         known: tuple[str, Sequence[Utterance]] | None = None
         for corpus, first, at, description, shots in shown:
             if known is None or known[1] is not shots or known[0] != corpus:  # most prompts have the same start
                 known = corpus, shots
                 system, start = self._start(corpus, shots)
             video = plain(description, self.controls) if description and self.preset != "paper" else ""
-            messages = (*system, ("user", start + body(lines.shown(first, at + 1), video)))
-            if self.preset != "sound":
-                text = messages[0][1]
-            elif self.chat:
-                text = self.chat(messages)
-            else:
-                text = "\n".join(text for _, text in messages) + "\n"
-            yield Prompt(messages, text)
+            content = start + body(lines.shown(first, at + 1), video)
+            made.append((*system, ("user", content)))
+            texts.append(chat(system, content))
+        return Prompts(made, texts)
 
     def _start(self, corpus: str, shots: Sequence[Utterance]) -> tuple[Messages, str]:
         """What stands before the dialogue: messages of their own, or the beginning of the user's."""
@@ -156,7 +163,7 @@ def build(
     """One prompt, given the lines before its utterance (oldest first): a Writer's, of these alone."""
     writer, rows = Writer(preset, speaker, suffix, controls, chat, words), [*context, utterance]
     lines = writer.lines([row.speaker for row in rows], [row.text for row in rows])
-    (made,) = writer.write(lines, [Shown(utterance.corpus, 0, len(context), description or "", shots)])
+    (made,) = map(Prompt, *writer.write(lines, [Shown(utterance.corpus, 0, len(context), description or "", shots)]))
     return made
 
 
@@ -165,6 +172,20 @@ def without_shots(messages: Messages) -> str:
     text = messages[-1][1]
     task, found, rest = text.partition(_SHOTS_START)
     return task + rest.partition(_SHOTS_END)[2] if found else text
+
+
+def ask_speaker(messages: Messages) -> tuple[Messages, str] | None:
+    """The dialogue of a "sound" prompt that shows speakers, asked who says its last line; and the answer.
+
+    None where it shows one speaker only. The names to choose from are those shown, in order of the alphabet.
+    """
+    *before, last = messages[-1][1].split("\n")
+    name, _, text = last.partition(": ")
+    shown = {line.partition(": ")[0] for line in before if not line.startswith(_VIDEO)} | {name}
+    if len(shown) < 2:
+        return None
+    task = _SPEAKER.format(names=", ".join(sorted(shown)))
+    return (("system", task), ("user", "\n".join([*before, f"?: {text}"]))), name
 
 
 def _sound_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix: str) -> str:
@@ -176,8 +197,16 @@ def _sound_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix
 
 def _sound(lines: list[str], video: str) -> str:
     if video:
-        lines.insert(-1, f"[Video: {video}]")
+        lines.insert(-1, f"{_VIDEO}{video}]")
     return "\n".join(lines)
+
+
+def _as_they_stand(before: Messages, content: str) -> str:
+    return "\n".join([*(text for _, text in before), content, ""])
+
+
+def _content(_: Messages, content: str) -> str:
+    return content
 
 
 def _paper_task(choices: Sequence[str], shots: Sequence[tuple[str, str]], suffix: str, *, with_video: bool) -> str:

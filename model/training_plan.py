@@ -10,33 +10,54 @@ from typing import Literal
 
 from model.packing import Item
 
+LossOn = Literal["answer", "all"]
+BestBy = Literal["loss", "weighted_f1"]
+
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """``max_steps`` overrides ``epochs``. ``warmup`` is a share of all steps. ``micro_batch`` rows are computed at
-    a time (their gradients add up to the batch's). ``keep``: the adapter of the best dev loss, or the last one."""
+    """``max_steps`` overrides ``epochs``, ``warmup_steps`` overrides ``warmup``, a share of all steps.
+
+    ``micro_batch`` rows are computed at a time (their gradients add up to the batch's). ``keep``: the adapter of the
+    best dev score (``best_by``), or the last one. ``patience``: epochs without a better one after which the run ends.
+    """
 
     learning_rate: float = 1e-3
+    beta2: float = 0.95
     weight_decay: float = 0.0
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.05
+    warmup_steps: int | None = None
     epochs: int = 1
     max_steps: int | None = None
     batch_size: int = 16
     micro_batch: int = 16
     clip: float = 1.0
+    loss_on: LossOn = "answer"
     checkpoint_every: int = 50
+    keep_checkpoints: int = 2
     keep: Literal["best", "last"] = "best"
+    best_by: BestBy = "loss"
+    patience: int | None = None
     group_by_length: bool = True
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training row; ``item`` has one answer."""
+    """One training row. ``weight`` multiplies its loss.
+
+    ``item`` has one answer; with ``offsets`` it has one for each label, ``gold`` is the right one's place, and the
+    offsets (nats) are added to the labels' scores before the loss compares them. Rows of one ``task`` are computed
+    together: their prompts begin alike.
+    """
 
     utterance_id: str
     item: Item
+    weight: float = 1.0
+    gold: int = 0
+    offsets: tuple[float, ...] = ()
+    task: str = "emotion"
 
 
 def n_steps(n_examples: int, options: TrainOptions) -> int:
@@ -46,7 +67,7 @@ def n_steps(n_examples: int, options: TrainOptions) -> int:
 
 def learning_rate(step: int, total: int, options: TrainOptions) -> float:
     """The rate of step 1…``total``: linear warm-up, then a cosine to 10 %, a line to 0, or constant."""
-    warmup = round(options.warmup * total)
+    warmup = round(options.warmup * total) if options.warmup_steps is None else options.warmup_steps
     if step <= warmup:
         return options.learning_rate * step / warmup
     done = (step - warmup - 1) / max(total - warmup, 1)

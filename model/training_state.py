@@ -2,17 +2,18 @@
 
 <folder>/checkpoints/    while it runs (checkpoints.py)
 <folder>/adapter/        when it is done
-<folder>/training.json   last: the run's pin, its base weights and its log
+<folder>/training.json   last: what the run was made of, its base weights and its log
+<folder>/set-aside/<n>/  the same of runs of other options, rows or weights that lay here: nothing is ever removed
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,24 @@ from model import atomic, checkpoints, lora
 from model.dialogue import TrainingStep
 from model.training_plan import Example, TrainOptions
 
+log = logging.getLogger(__name__)
+
+
+Made = dict[str, Any]
+"""What decides a run: its options by name, its base weights, and a digest of its rows."""
+
 
 @dataclass(slots=True)
 class State:
-    """Steps done, the lowest dev loss so far, and the log's rows."""
+    """Steps done and the log's rows; the best dev score so far (the lower the better) and epochs since then.
+
+    ``micro_batch`` is set once memory has run out.
+    """
 
     step: int = 0
     best: float = math.inf
+    stale: int = 0
+    micro_batch: int | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -35,30 +47,51 @@ def base_of(folder: Path) -> str | None:
     return checkpoints.read_json(folder / "training.json").get("base")
 
 
-def pin_of(examples: Sequence[Example], options: TrainOptions, base: str) -> str:
+def made_of(examples: Sequence[Example], options: TrainOptions, base: str) -> Made:
     """What a checkpoint must share with a run that goes on from it."""
-    fixed = asdict(options) | {"micro_batch": None, "checkpoint_every": None}
-    total = hashlib.sha256(json.dumps([base, fixed], sort_keys=True).encode())
+    free = ("micro_batch", "checkpoint_every", "keep_checkpoints")
+    fixed = {name: value for name, value in asdict(options).items() if name not in free}
+    rows = hashlib.sha256()
     for example in examples:
-        total.update(repr((example.utterance_id, example.item.prompt, example.item.answers)).encode())
-    return total.hexdigest()
+        rows.update(repr(astuple(example)).encode())
+    return {**fixed, "base": base, "rows": f"{len(examples)} rows, {rows.hexdigest()[:16]}"}
 
 
-def resume(saved: Path, pin: str, model: Any, optimizer: Any) -> State:
-    """Set adapter and optimizer to the last checkpoint of the same pin; checkpoints of any other are removed."""
-    for checkpoint in reversed(checkpoints.steps(saved)):
-        state = checkpoints.read_json(checkpoint / "state.json")
-        if state.pop("pin", None) == pin:
-            checkpoints.restore(checkpoint, model, optimizer)
-            return State(**state)
-    shutil.rmtree(saved, ignore_errors=True)
-    return State()
+def resume(folder: Path, made: Made, model: Any, optimizer: Any) -> State:
+    """Set adapter and optimizer to the last checkpoint made of the same; whatever else lies here is set aside."""
+    saved = folder / "checkpoints"
+    found = [(path, checkpoints.read_json(path / "state.json")) for path in checkpoints.steps(saved)]
+    mine = [(path, state) for path, state in found if state.get("made_of") == made]
+    other = [state["made_of"] for _, state in found if state.get("made_of", made) != made]
+    done = checkpoints.read_json(folder / "training.json").get("made_of", made)
+    if done != made:
+        _set_aside(folder, ("adapter", "training.json"), done, made)
+    if other and not mine:
+        _set_aside(folder, ("checkpoints",), other[-1], made)
+    if not mine:
+        return State()
+    path, state = mine[-1]
+    checkpoints.restore(path, model, optimizer)
+    return State(**{name: value for name, value in state.items() if name != "made_of"})
 
 
-def finished(folder: Path, pin: str) -> list[TrainingStep] | None:
-    """The log of a finished run of the same pin, None if there is none."""
+def _set_aside(folder: Path, names: Sequence[str], old: Made, new: Made) -> None:
+    """Move them to a numbered folder of their own, and say what they were made of that is not so now."""
+    number = len(list(folder.glob("set-aside/*"))) + 1
+    place = folder / "set-aside" / str(number)
+    place.mkdir(parents=True)
+    for name in names:
+        if (folder / name).exists():
+            (folder / name).rename(place / name)
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    what = ", ".join(f"{name}: {old.get(name)!r} → {new.get(name)!r}" for name in changed)
+    log.warning("%s of another run are set aside in %s (%s); training begins anew", " and ".join(names), place, what)
+
+
+def finished(folder: Path, made: Made) -> list[TrainingStep] | None:
+    """The log of a finished run made of the same, None if there is none."""
     found = checkpoints.read_json(folder / "training.json")
-    if found.get("pin") != pin or not (folder / "adapter" / "adapter_model.safetensors").is_file():
+    if found.get("made_of") != made or not (folder / "adapter" / "adapter_model.safetensors").is_file():
         return None
     return steps_of(found["log"])
 

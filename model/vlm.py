@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from model import fast_linear
 from model.errors import WeightsError
 from model.pinned_file import first_line
+from model.vlm_processor import load_processor
 
 DEMO_FOLDER = Path(__file__).parent / "demo_captioner"
 """The small captioner that ships with the project; it knows only the demo's drawn world."""
+
+LARGE = 50_000_000
+"""Numbers in a model from which oneDNN's multiplications pay on a CPU: with the demo's 3 million they cost 8 % more."""
 
 
 def world_of(folder: Path) -> str | None:
@@ -24,11 +30,12 @@ def world_of(folder: Path) -> str | None:
     return world if isinstance(world, str) else None
 
 
-def load(folder: Path) -> tuple[Any, Any]:
+def load(folder: Path, images: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
     """Model and processor, from safetensors and the library's own code only; greedy decoding, left padding.
 
-    float32 on the CPU, bfloat16 on CUDA. WeightsError, in one line, for a folder that is damaged, lacks weights,
-    wants code of its own, is no vision-language model, or needs a package that is not installed.
+    float32 on the CPU, bfloat16 on CUDA. ``images`` as in model/vlm_processor.py. WeightsError, in one line, for a
+    folder that is damaged, lacks weights, wants code of its own, is no vision-language model, or needs a package that
+    is not installed.
     """
     import torch
     import transformers
@@ -37,14 +44,14 @@ def load(folder: Path) -> tuple[Any, Any]:
     transformers.utils.logging.disable_progress_bar()
     options = {"trust_remote_code": False, "local_files_only": True}
     try:
-        processor = transformers.AutoProcessor.from_pretrained(folder, **options)
+        processor = load_processor(folder, images)
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
         )
         tokenizer = processor.tokenizer
     except ImportError as error:
         raise WeightsError(
-            f"{folder}: {first_line(error)}; models of this kind need `pip install torchvision num2words`"
+            f"{folder}: {first_line(error)}; models of this kind need `pip install 'dialoguellm[vlm]'`"
         ) from error
     except Exception as error:  # the files are from outside and may be damaged in any way
         raise WeightsError(
@@ -56,7 +63,9 @@ def load(folder: Path) -> tuple[Any, Any]:
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model.generation_config = _greedy(model.generation_config, tokenizer)
-    return model.to(device).eval(), processor
+    model = model.to(device).eval().requires_grad_(False)
+    large = sum(numbers.numel() for numbers in model.parameters()) >= LARGE
+    return fast_linear.switch_on(model) if large else model, processor
 
 
 def _greedy(given: Any, tokenizer: Any) -> Any:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model.errors import WorkspaceError
-from storage.tables import REPEATED, ROWS_PER_GROUP, SCHEMAS, Columns, cells, from_arrow, to_arrow
+from storage.tables import REPEATED, ROWS_PER_GROUP, SCHEMAS, UNIQUE, Columns, cells, from_arrow, to_arrow
 
 
 def write(path: Path, table: str, rows: Iterable[Any]) -> int:
@@ -27,8 +27,7 @@ def write_tables(path: Path, table: str, tables: Iterable[pa.Table]) -> int:
     with pq.ParquetWriter(
         path,
         SCHEMAS[table],
-        compression="NONE" if table == "keyframes" else "zstd",
-        use_dictionary=REPEATED.get(table, True),
+        **_encoding(table),
         use_content_defined_chunking=True,
         write_page_checksum=True,
     ) as writer:
@@ -74,6 +73,16 @@ def _reading(path: Path) -> Iterator[None]:
         raise WorkspaceError(f"{path} is not there: `dialoguellm run` makes it again") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
         raise _damaged(path, error) from error
+
+
+def _encoding(table: str) -> dict[str, Any]:
+    if table not in REPEATED:
+        return {"compression": "NONE" if table == "keyframes" else "zstd"}
+    return {
+        "compression": dict.fromkeys(UNIQUE[table], "zstd"),
+        "use_dictionary": REPEATED[table],
+        "write_statistics": ["utterance_id", *REPEATED[table]],  # the least and the greatest of long texts say nothing
+    }
 
 
 def _check(path: Path, table: str, schema: pa.Schema) -> list[pa.Field]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import accumulate, chain, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -68,11 +67,19 @@ SCHEMAS: dict[str, pa.Schema] = {table: _schema(row) for table, row in ROWS.item
 ROWS_PER_GROUP = {"keyframes": 1_000}
 """Row groups hold about 10,000 rows; pictures are large, so theirs are smaller."""
 
+UNIQUE = {
+    "utterances": ["utterance_id", "source_utterance_id", "text", "video", "start_s", "end_s"],
+    "instructions": [
+        *("utterance_id", "messages.list.element.content", "prompt", "n_prompt_tokens", "context_ids.list.element"),
+    ],
+}
 REPEATED = {
+    "utterances": ["corpus", "split", "dialogue_id", "turn", "speaker", "emotion", "sentiment", "raters.list.element"],
     "instructions": ["variant", "answer", "caption_key", "messages.list.element.role", "cuts.list.element"],
 }
-"""Columns (as Parquet names them) whose values come again, for tables where not all are tried: prompts, none of which
-comes twice, are no dictionary."""
+"""Columns (as Parquet names them) whose values hardly come twice, and those whose values come again, for tables of many
+small rows; in the others Parquet finds out for itself. The first are compressed and get no dictionary; the second are a
+dictionary, so small that to compress it would cost more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +127,19 @@ def cells(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
-    """One column; lists as flat values and offsets, which Arrow would find cell by cell."""
-    if pa.types.is_list(kind):
-        absent = pa.array([value is None for value in values], pa.bool_()) if None in values else None
-        held = [value or () for value in values]
-        offsets = pa.array(accumulate(map(len, held), initial=0), pa.int32())
-        flat = _array(kind.value_type, list(chain.from_iterable(held)))
-        return pa.ListArray.from_arrays(offsets, flat, type=kind, mask=absent)
-    if pa.types.is_struct(kind):
-        parts = zip(*values, strict=True) if values else repeat(())
-        return pa.StructArray.from_arrays(
-            [_array(f.type, part) for f, part in zip(kind, parts, strict=False)], fields=list(kind)
-        )
     if pa.types.is_map(kind):
-        return pa.array([list(value.items()) for value in values], kind)
+        values = [tuple(value.items()) for value in values]
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:  # a file name that is not UTF-8 may be quoted in a row's text
-        return pa.array([value and value.encode("utf-8", "replace").decode() for value in values], kind)
+        return pa.array([_utf8(value) for value in values], kind)
+
+
+def _utf8(value: Any) -> Any:
+    """A cell with "?" for what is no Unicode."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_utf8, value))
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _from_cell(value: Any) -> Any:

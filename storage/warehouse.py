@@ -114,7 +114,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Re
     import pyarrow as pa
 
     if rows:
-        incoming = pa.Table.from_pylist([{name: _cell(value) for name, value in row.items()} for row in rows])
+        names = dict.fromkeys(name for row in rows for name in row)  # Arrow would look at the first row alone
+        incoming = pa.Table.from_pylist([{name: _cell(row.get(name)) for name in names} for row in rows])
         connection.register("incoming", incoming)
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         connection.unregister("incoming")

@@ -36,6 +36,26 @@ def resample(rows: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np
     return found.reshape(resamples, *rows.shape[1:])
 
 
+def swap(pairs: NDArray[np.float64], times: int, seed: int) -> NDArray[np.float64]:
+    """Sums of ``pairs[dialogue, side, ...]`` (two sides) with the sides of some dialogues swapped: [time, side, ...].
+
+    Each dialogue is swapped or not by a coin. Where the sides do not differ but by chance, any of these sums might have
+    been the one that was seen.
+    """
+    import numpy as np
+
+    count = len(pairs)
+    flat = pairs.reshape(count, 2, -1)
+    random = np.random.default_rng(seed)
+    first = np.empty((times, flat.shape[2]))
+    step = max(1, _AT_A_TIME // count)
+    for start in range(0, times, step):
+        kept = random.integers(0, 2, size=(min(step, times - start), count)).astype(np.float64)
+        first[start : start + len(kept)] = kept @ flat[:, 0] + (1 - kept) @ flat[:, 1]
+    both = np.stack([first, flat.sum((0, 1)) - first], axis=1)
+    return both.reshape(times, *pairs.shape[1:])
+
+
 def resampled_scores(drawn: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """``scores`` of resampled counts [resample, gold, said]; a label's are NaN where no gold line has it."""
     import numpy as np

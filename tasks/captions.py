@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from model import cues, weight_files, weights
+from model import caption_models, cues, weight_files, weights
 from model.caption_chat import Clip
+from model.caption_models import CaptionModel
 from model.caption_prompt import caption_prompt
 from model.caption_quality import LENIENT, Limits
 from model.captioner import Captioner, TransformersCaptioner
@@ -41,8 +42,9 @@ class CaptionsSettings(ServerSettings):
     enabled: bool = True
     """False leaves the videos out: instructions are then written without a description."""
     model: str = DEMO
-    """The shipped captioner ("demo"), or any vision-language model by its hub name or folder, or by a server's name.
-    "cues" writes no more than was measured: the faces that keyframes.face_model found, and how the picture changes."""
+    """The shipped captioner ("demo"), a short name of docs/captions.md ("smolvlm2-500m"), any vision-language model by
+    its hub name or folder, or by a server's name. "cues" writes no more than was measured: the faces that
+    keyframes.face_model found, and how the picture changes."""
     prompt: str = "describe"
     """A preset (describe, facial-cues, paper-like) or the instruction itself."""
     spoken_words: bool = False
@@ -137,7 +139,11 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
         return {"weights": f"{CUES}-{cues.VERSION}"}
     prompt = caption_prompt(settings.prompt)
     words = hashlib.sha256(f"{prompt.system}\n{prompt.text}".encode()).hexdigest()
-    return {"weights": f"server:{settings.model}" if settings.server else _revision(settings.model), "prompt": words}
+    if settings.server:
+        return {"weights": f"server:{settings.model}", "prompt": words}
+    model = caption_models.find(settings.model)
+    shown = {"pictures": f"{model.long_side} px {dict(model.images)}"} if model else {}
+    return {"weights": _revision(settings.model), "prompt": words, **shown}
 
 
 def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[Keyframe]]:
@@ -171,7 +177,7 @@ def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings
     if world and foreign and not settings.force:
         raise SettingsError(
             f"captions.model = {settings.model!r} knows only the drawn world of the {world} corpus, not "
-            f'{", ".join(foreign)}: set captions.model = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct" '
+            f'{", ".join(foreign)}: set captions.model = "smolvlm2-256m" or another of docs/captions.md '
             "(captions.force = true uses it all the same)"
         )
 
@@ -180,7 +186,7 @@ def _in_process(settings: CaptionsSettings, utterances: Sequence[Utterance], con
     folder = _folder(settings, context)
     refuse_unknown_world(folder, utterances, settings)
     revision = _revision(settings.model)
-    return _captioner(folder, revision, settings.batch_size), revision
+    return _captioner(folder, revision, settings.batch_size, caption_models.find(settings.model)), revision
 
 
 def _served(settings: CaptionsSettings) -> tuple[Captioner, str]:
@@ -209,14 +215,14 @@ def _revision(model: str) -> str:
     return f"demo-sha256:{hashlib.sha256(chr(10).join(digests).encode()).hexdigest()}"
 
 
-def _captioner(folder: Path, revision: str, batch_size: int) -> Captioner:
+def _captioner(folder: Path, revision: str, batch_size: int, model: CaptionModel | None) -> Captioner:
     with _loading:
-        return _load(folder, revision, batch_size)
+        return _load(folder, revision, batch_size, model)
 
 
 @lru_cache(maxsize=1)
-def _load(folder: Path, revision: str, batch_size: int) -> Captioner:  # noqa: ARG001
-    return TransformersCaptioner(folder, batch_size)
+def _load(folder: Path, revision: str, batch_size: int, model: CaptionModel | None) -> Captioner:  # noqa: ARG001
+    return TransformersCaptioner(folder, batch_size, model)
 
 
 STAGE = Stage(
@@ -225,6 +231,7 @@ STAGE = Stage(
     reads=("utterances", "keyframes"),
     writes="captions",
     row=Caption,
+    totals=("n_tokens", "n_frames"),
     settings=CaptionsSettings,
     run=run,
     videos=True,

@@ -99,8 +99,8 @@ def reliability(bins: Sequence[Bin], alt: str) -> str:
             middle = item.low + width / 2
             axes.bar(middle, item.accuracy, width * 0.86, color=_ACCENT, alpha=0.45, linewidth=0, label=label)
             axes.plot(item.confidence, item.accuracy, color=_ACCENT, marker="o", ms=4)
-            axes.text(middle, item.accuracy + 0.03, f"{item.count:,}", ha="center", size=8.5)
-        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.1))
+            axes.text(middle, 0.03, f"{item.count:,}", ha="center", size=8.5)
+        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.03))
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.tick_params(length=0)
         _legend(axes)
@@ -108,7 +108,10 @@ def reliability(bins: Sequence[Bin], alt: str) -> str:
 
 
 def training_curve(steps: Sequence[TrainingStep], alt: str) -> str:
-    """The training loss as a line and the dev loss as points, over steps; numbers that are not finite are left out."""
+    """The training loss as a line, dev loss and dev weighted F1 (its axis on the right) as points, over steps.
+
+    Numbers that are not finite are left out.
+    """
     with _drawing("training", 2.5, alt) as drawing:
         axes = drawing.axes
         axes.plot(
@@ -124,8 +127,20 @@ def training_curve(steps: Sequence[TrainingStep], alt: str) -> str:
         axes.grid(axis="y", lw=0.6)
         axes.tick_params(length=0)
         axes.set_axisbelow(True)
+        if f1 := [(s.step, s.dev_weighted_f1) for s in steps if s.dev_weighted_f1 is not None]:
+            _f1_points(axes, f1)
         _legend(axes)
     return drawing.svg
+
+
+def _f1_points(axes: Any, points: Sequence[tuple[float, float]]) -> None:
+    other = axes.twinx()
+    xs, ys = _thinned(points)
+    other.plot(xs, ys, color=_MUTED, lw=0, marker="^", ms=4.5)
+    axes.plot([], [], color=_MUTED, lw=0, marker="^", ms=4.5, label="dev weighted F1 (right)")  # for the legend
+    other.set(ylim=(0, 1), yticks=[0, 0.5, 1])
+    other.tick_params(length=0)
+    other.spines[:].set_visible(False)
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -146,7 +161,7 @@ def _cell(x: int, y: int, share: float) -> Any:
 
 def _legend(axes: Any) -> None:
     """Above the axes, where no curve can run through it."""
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=2, borderpad=0, handlelength=1.4, handleheight=0.9)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderpad=0, handlelength=1.4, handleheight=0.9)
 
 
 def _short(label: str) -> str:

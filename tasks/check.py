@@ -20,6 +20,7 @@ from tasks import (
     check_captions,
     check_disk,
     check_leaks,
+    check_memory,
     check_prompts,
     check_server,
     check_text,
@@ -65,7 +66,8 @@ def check(
     lines, of_corpus = _corpus(corpus, keyframes, cache, progress, videos="keyframes" in stages)
     found += of_corpus
     if "captions" in stages:
-        found += _captioner(cast("CaptionsSettings", settings["captions"]), keyframes, lines)
+        shown = cast("CaptionsSettings", settings["captions"])
+        found += [*_captioner(shown, keyframes, lines), *check_memory.all_of(shown)]
     asked = cast("EvaluateSettings", settings["evaluate"])
     if "evaluate" in stages and asked.server:
         found.append(check_server.of(asked, asked.model))

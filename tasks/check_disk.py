@@ -23,7 +23,7 @@ from typing import cast
 from model import weight_files, weights
 from model.errors import DialogueError
 from tasks.check_text import Finding
-from tasks.finetune import FinetuneSettings
+from tasks.finetune_settings import FinetuneSettings
 from tasks.ingest_settings import IngestSettings
 from tasks.instructions import InstructionsSettings
 from tasks.keyframes import KeyframesSettings

@@ -1,4 +1,4 @@
-"""Whether two systems differ on the same lines: paired bootstrap over dialogues, McNemar's test, what flipped."""
+"""Whether two systems differ on the same lines: bootstrap and swaps of dialogues, McNemar's test, what flipped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from model.dialogue import corpus_of
 from model.emotions import labels
 from model.errors import SettingsError
-from tasks.bootstrap import interval, resample
+from tasks.bootstrap import interval, resample, swap
 from tasks.systems import Said
 from tasks.tally import OVERALL, dialogue_of, scores, tally
 
@@ -29,11 +29,11 @@ z(0.975) + z(0.8)."""
 class Difference:
     """One score of two systems on the same lines of a corpus (shares in 0..1).
 
-    ``difference`` is ``first - second`` with its 95 % interval (``low``, ``high``; None where no resample differs), and
-    ``p`` the two-sided chance of it under no difference, both of a paired bootstrap over dialogues. ``mcnemar_p`` is
-    McNemar's exact test, for accuracy alone; it takes lines for independent. ``detectable`` is the smallest difference
-    that 80 % of such samples would show. ``first_only`` and ``second_only`` count lines that one of them alone
-    predicted and that were left out.
+    ``difference`` is ``first - second`` with its 95 % interval (``low``, ``high``; None where no resample differs) and
+    two-sided ``p``, both of a paired bootstrap over dialogues, which is too sure of few of them. ``swap_p`` is that of
+    swapping whole dialogues between the two, right for few as well. ``mcnemar_p`` is McNemar's exact test, for accuracy
+    alone; it takes lines for independent. ``detectable`` is the smallest difference that 80 % of such samples would
+    show. ``first_only`` and ``second_only`` count lines that one of them alone predicted and that were left out.
     """
 
     first: str
@@ -51,6 +51,7 @@ class Difference:
     low: float | None
     high: float | None
     p: float
+    swap_p: float
     mcnemar_p: float | None
     detectable: float
 
@@ -139,6 +140,7 @@ def differences(pair: Pair, resamples: int = 10_000, seed: int = 0) -> list[Diff
     counts = [tally(pair.corpus, side.gold, side.answers, dialogues) for side in (pair.first, pair.second)]
     both = np.stack(counts, axis=1)
     values, drawn = scores(both.sum(0)), scores(resample(both, resamples, seed))
+    swapped = scores(swap(both, resamples, seed))
     return [
         Difference(
             first=pair.first.name,
@@ -153,6 +155,7 @@ def differences(pair: Pair, resamples: int = 10_000, seed: int = 0) -> list[Diff
             first_value=float(values[name][0]),
             second_value=float(values[name][1]),
             difference=float(values[name][0] - values[name][1]),
+            swap_p=_swap_p(values[name], swapped[name]),
             mcnemar_p=_mcnemar(pair) if name == "accuracy" else None,
             **_spread(drawn[name][:, 0] - drawn[name][:, 1]),
         )
@@ -166,6 +169,12 @@ def _spread(resampled: NDArray[np.float64]) -> dict[str, Any]:
     beyond = min((resampled <= 0).sum(), (resampled >= 0).sum())
     p = min(1.0, 2 * float(beyond + 1) / (len(resampled) + 1))
     return {"low": low, "high": high, "p": p, "detectable": DETECTABLE * float(resampled.std())}
+
+
+def _swap_p(seen: NDArray[np.float64], swapped: NDArray[np.float64]) -> float:
+    """The share of swaps with a difference as large as the one that was seen, either way, itself counted in."""
+    large = abs(swapped[:, 0] - swapped[:, 1]) >= abs(seen[0] - seen[1]) - 1e-12
+    return float((large.sum() + 1) / (len(swapped) + 1))
 
 
 def _mcnemar(pair: Pair) -> float:

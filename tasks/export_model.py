@@ -18,7 +18,7 @@ from model.errors import SettingsError, TrainingError, WorkspaceError
 from storage import ledger
 from tasks import model_card
 from tasks.export import Part, finished_shards, free_folder, read_shard
-from tasks.finetune import FinetuneSettings
+from tasks.finetune_settings import FinetuneSettings
 from tasks.label_scoring import ScoredRow, score_rows
 from tasks.parity import Parity, compare
 from tasks.plan import Run, plan_stage
@@ -36,7 +36,7 @@ class MergeOptions:
 
     dtype: lora.Dtype | Literal["base"] = "base"
     lines: int = 64
-    tolerance: float = 0.02
+    tolerance: float = 0.05
     seed: int = 0
 
 

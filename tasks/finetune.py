@@ -6,90 +6,20 @@ import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-from pydantic import Field
-
-from model import lora, packing, trainer, weights
-from model.dialogue import Instruction, TrainingStep
+from model import emotions, lora, packing, trainer, weights
+from model.chat import chat_template
+from model.dialogue import Instruction, TrainingStep, corpus_of
 from model.training_plan import Example, TrainOptions
-from tasks.label_scoring import score_rows
-from tasks.stage import Context, Rows, Stage, StageSettings
-from tasks.training_gates import check
+from model.training_processes import Job, helpers
+from tasks import class_balance, speaker_task
+from tasks.finetune_settings import FinetuneSettings
+from tasks.label_scoring import gold_of, score_rows, words_of
+from tasks.stage import Context, Rows, Stage
+from tasks.training_gates import check, check_lengths, check_tokens
 
 log = logging.getLogger(__name__)
-
-
-class FinetuneSettings(StageSettings):
-    """How the adapter is trained. The paper: r 4, alpha 16, q_proj,v_proj, 3e-4, batch 128, weight decay 0.1."""
-
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"model", "micro_batch", "threads", "checkpoint_every"})
-
-    enabled: bool = True
-    """False: nothing is trained and only the untuned model is evaluated."""
-
-    model: str = weights.DEFAULT
-    """The base model: a registered name, a folder, or a hub id org/model@revision. Its identity is in the key."""
-
-    r: int = Field(default=16, ge=1, le=1024)
-    """Rank of the adapter."""
-
-    alpha: int = Field(default=32, ge=1)
-    """Scale of the adapter: its output is multiplied by alpha / r."""
-
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-    """Dropout on the adapter's input while training."""
-
-    target: lora.Target = "all-linear"
-    """Layers that get an adapter: "all-linear", or "q_proj,v_proj" (the paper's)."""
-
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    """Peak learning rate of AdamW (betas 0.9 and 0.95)."""
-
-    weight_decay: float = Field(default=0.0, ge=0)
-    """Decoupled weight decay."""
-
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """After the warm-up: a cosine down to 10 %, a line down to 0, or constant."""
-
-    warmup: float = Field(default=0.05, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises from 0."""
-
-    epochs: int = Field(default=1, ge=1)
-    """Passes over the training rows."""
-
-    max_steps: int | None = Field(default=None, ge=1)
-    """Number of optimizer steps; overrides epochs."""
-
-    batch_size: int = Field(default=16, ge=1)
-    """Rows per optimizer step."""
-
-    micro_batch: int = Field(default=16, ge=1)
-    """Rows computed at a time; less needs less memory and changes the result by rounding only."""
-
-    clip: float = Field(default=1.0, gt=0)
-    """Longest gradient; a longer one is scaled down to it."""
-
-    checkpoint_every: int = Field(default=50, ge=1)
-    """Steps between checkpoints; a killed run repeats at most so many."""
-
-    keep: Literal["best", "last"] = "best"
-    """Which adapter is kept: that of the epoch with the lowest dev loss, or the last. Without dev rows: the last."""
-
-    group_by_length: bool = True
-    """Batches of rows of similar length: less padding."""
-
-    max_examples: int | None = Field(default=None, ge=1)
-    """Train on a random subset of so many rows, drawn by the seed; for machines that cannot do all."""
-
-    max_dev_examples: int | None = Field(default=None, ge=1)
-    """Score a random subset of so many dev rows at the end of each epoch."""
-
-    threads: int | None = Field(default=None, ge=1)
-    """CPU threads; default: as many as torch chooses."""
-
-    seed: int = 0
-    """Seed of the subset, the adapter's first numbers, the order of the rows and the dropout."""
 
 
 def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[TrainingStep]:
@@ -106,29 +36,84 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     train, dev = check(instructions)
     chosen = _subset(train, settings.max_examples, settings.seed)
     chosen_dev = _subset(dev, settings.max_dev_examples, settings.seed)
+    _tell(settings, chosen, train, chosen_dev, dev)
+    threads = settings.threads or max(1, torch.get_num_threads() // settings.processes)
+    torch.set_num_threads(threads)
+    folder = weights.resolve(settings.model, context.cache, progress=context.progress)
+    base, tokenizer = lora.load(folder, precision=settings.precision, quantize=settings.quantize)
+    examples = training_examples(tokenizer, chosen, settings)
+    check_tokens(tokenizer, chosen, [example.item for example in examples], base.config)
+    if settings.speaker_task:
+        examples += speaker_examples(tokenizer, chosen, settings, base.config)
+    share = packing.supported(base)
+    adapter = lora.LoraOptions(settings.r, settings.alpha, settings.dropout, settings.target)
+    model = lora.attach(base, adapter, settings.model, settings.seed)
+    if settings.gradient_checkpointing:
+        lora.recompute(model)
+    job = Job(
+        *(str(folder), adapter, _options(settings), settings.processes, share, settings.precision, settings.quantize),
+        recompute=settings.gradient_checkpointing,
+        threads=threads,
+    )
+    what = f"steps on {len(chosen)} of {len(train)} rows"
+    with helpers(model, examples, job) as others:
+        yield from trainer.train(
+            model,
+            examples,
+            context.folder,
+            job.options,
+            base=weights.identity(settings.model),
+            dev=_dev_score(model, tokenizer, chosen_dev, share) if chosen_dev else None,
+            share=share,
+            helpers=others,
+            progress=lambda done, total, _what: context.progress(done, total, what),
+        )
+
+
+def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings) -> list[Example]:
+    """The rows' tokens, encoded as for prediction; with their labels' weights and offsets where those are wanted."""
+    counts = class_balance.counts(rows)
+    balanced = class_balance.weights(counts) if settings.class_weights == "balanced" else {}
+    priors = class_balance.log_priors(counts, settings.logit_adjust) if settings.logit_adjust else {}
+    examples = []
+    for row in rows:
+        corpus, label = corpus_of(row.utterance_id), gold_of(row) or ""
+        weight = balanced.get((corpus, label), 1.0)
+        if priors:
+            item = packing.encode(tokenizer, row.prompt, emotions.answers(corpus, words_of(row)))
+            gold = emotions.labels(corpus).index(label)
+            examples.append(Example(row.utterance_id, item, weight, gold, priors[corpus]))
+        else:
+            examples.append(Example(row.utterance_id, packing.encode(tokenizer, row.prompt, [row.answer]), weight))
+    return examples
+
+
+def speaker_examples(
+    tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings, config: Any
+) -> list[Example]:
+    asked = speaker_task.questions(rows, settings.speaker_task, settings.seed, chat_template(tokenizer))
+    found = [
+        Example(name, packing.encode(tokenizer, text, [answer]), task=speaker_task.TASK) for name, text, answer in asked
+    ]
+    check_lengths([(example.utterance_id, example.item) for example in found], config)
+    return found
+
+
+def _tell(
+    settings: FinetuneSettings,
+    chosen: Sequence[Instruction],
+    train: Sequence[Instruction],
+    chosen_dev: Sequence[Instruction],
+    dev: Sequence[Instruction],
+) -> None:
+    """Warn of what somebody who reads the scores must know of the rows."""
     if len(chosen) < len(train) or len(chosen_dev) < len(dev):
         sizes = (len(chosen), len(train), len(chosen_dev), len(dev), settings.seed)
         log.warning("a declared subset: %d of %d train rows, %d of %d dev rows, seed %d", *sizes)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    folder = weights.resolve(settings.model, context.cache, progress=context.progress)
-    base, tokenizer = lora.load(folder)
-    share = packing.supported(base)
-    options = _options(settings)
-    adapter = lora.LoraOptions(settings.r, settings.alpha, settings.dropout, settings.target)
-    model = lora.attach(base, adapter, settings.model, settings.seed)
-    examples = [Example(row.utterance_id, packing.encode(tokenizer, row.prompt, [row.answer])) for row in chosen]
-    what = f"steps on {len(chosen)} of {len(train)} rows"
-    yield from trainer.train(
-        model,
-        examples,
-        context.folder,
-        options,
-        base=weights.identity(settings.model),
-        dev=_dev_score(model, tokenizer, chosen_dev, share) if chosen_dev else None,
-        share=share,
-        progress=lambda done, total, _what: context.progress(done, total, what),
-    )
+    if absent := class_balance.missing(class_balance.counts(chosen)):
+        log.warning("no train row of %s: the model cannot learn what they look like", ", ".join(absent))
+    if not chosen_dev and (settings.keep == "best" or settings.patience):
+        log.warning("there are no dev rows: the last adapter is kept and training does not end early")
 
 
 def identity(settings: FinetuneSettings) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from model import face_weights
 from model.dialogue import Keyframe, Rejected, Utterance
 from model.errors import CorpusError, VideoError
 from tasks.stage import Context, Rows, Stage, StageSettings
-from tasks.video.options import VERSION, Options
+from tasks.video.options import FACES_VERSION, VERSION, Options
 from tasks.video.outcome import Outcome, Stretch
 from tasks.video.stretches import by_file, fault
 
@@ -49,7 +49,7 @@ class KeyframesSettings(StageSettings):
 
     face_model: str | None = Field(default=None, min_length=1)
     """A face detector: "yunet" (fetched once) or the path of a YuNet .onnx. Without one ("off") the choice goes by the
-    picture alone and no faces are counted."""
+    picture alone and no faces are counted; with one, a face may make a stretch's second best frame win."""
 
     max_pixels: int = Field(default=4096 * 2304, ge=1)
     """Largest frame that is decoded, width × height."""
@@ -97,8 +97,10 @@ def run(rows: Rows, settings: KeyframesSettings, context: Context) -> Iterator[K
 
 
 def _identity(settings: KeyframesSettings) -> Mapping[str, str]:
-    """The face model's digest."""
-    return {"face_model": face_weights.identity(settings.face_model)} if settings.face_model else {}
+    """The face model's digest, and the version of what is done with it."""
+    if not settings.face_model:
+        return {}
+    return {"face_model": face_weights.identity(settings.face_model), "faces": str(FACES_VERSION)}
 
 
 STAGE = Stage(

@@ -136,4 +136,6 @@ def training(steps: Sequence[TrainingStep]) -> Training | None:
     alt = f"Training loss over {steps[-1].step} steps, from {steps[0].loss:.2f} to {steps[-1].loss:.2f}"
     if best:
         alt += f"; lowest dev loss {best.dev_loss:.2f} at step {best.step}"
+    if f1 := [(step.dev_weighted_f1, -step.step) for step in steps if step.dev_weighted_f1 is not None]:
+        alt += f"; highest dev weighted F1 {max(f1)[0]:.2f} at step {-max(f1)[1]}"
     return Training(Markup(charts.training_curve(steps, alt)), steps[-1], best, sum(step.tokens for step in steps))

@@ -139,7 +139,7 @@ def run_shard(run: Run, stage_name: str, shard: int, progress: Progress = no_pro
         if stage.name == "ingest":
             return _write_corpus(run, key, results, facts, started)
         facts["inputs"] = _inputs(run, stage, shard)
-        timed = _timed(results, facts, started)
+        timed = _timed(_summed(results, stage, facts) if stage.totals else results, facts, started)
         return write_shard(run.layout, stage.writes, key, shard, timed, facts)
     except Exception as error:
         _record_failure(run, stage, shard, error)
@@ -256,6 +256,15 @@ def _timed(results: Iterable[Any], facts: Record, started: float) -> Iterator[An
     yield from results
     facts["seconds"] = time.monotonic() - started
     facts["finished_at"] = ledger.now()
+
+
+def _summed(results: Iterable[Any], stage: Stage, facts: Record) -> Iterator[Any]:
+    facts["totals"] = totals = dict.fromkeys(stage.totals, 0)
+    for row in results:
+        if isinstance(row, stage.row):
+            for name in totals:
+                totals[name] += getattr(row, name)
+        yield row
 
 
 def _inputs(run: Run, stage: Stage, shard: int) -> int:

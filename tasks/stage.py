@@ -90,7 +90,8 @@ class Stage:
     handed a shard of a corpus that comes without video files. With ``examples`` every shard may also read
     ``rows["examples"]``: the same few shards of its corpus's train utterances for all, drawn by the stage's seed.
     ``identity`` returns whatever else decides the result and must be in the key (weights' pins, digests of source
-    files). ``after`` names stages whose folder it needs.
+    files). ``after`` names stages whose folder it needs. ``totals`` are columns of its rows whose sums a shard's
+    manifest keeps.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Stage:
     run: Callable[[Rows, Any, Context], Iterator[Any]]
     reads: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    totals: tuple[str, ...] = ()
     splits: frozenset[str] = frozenset({"train", "dev", "test"})
     unit: bool = False
     videos: bool = False

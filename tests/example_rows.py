@@ -80,7 +80,7 @@ ROWS: dict[str, list[Any]] = {
     ],
     "training_log": [
         TrainingStep(1, 0.5, 2.0, 1e-3, 1.5, 100, 0.2),
-        TrainingStep(2, 1.0, 1.0, 5e-4, 0.5, 100, 0.2, 1.25, 0.5),
+        TrainingStep(2, 1.0, 1.0, 5e-4, 0.5, 100, 0.2, 1.25, 0.5, 60, 512.0),
     ],
     "predictions": [
         Prediction(FIRST, "tuned", "joy", "joy", {"joy": 0.75, "anger": 0.25}, "joy", 0.1),

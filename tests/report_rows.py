@@ -62,7 +62,8 @@ def rows() -> dict[str, list[Any]]:
         "keyframes": [keyframe(name, rank) for name in TEST_IDS for rank in range(2)],
         "captions": [Caption(name, f"Somebody waves in {name}.", "demo", "r", "p", 2, 9, (), 0.1) for name in TEST_IDS],
         "training_log": [
-            TrainingStep(n, n / 20, 2 / n, 1e-3, 1.0, 50, 0.1, 1 / n if n % 5 else None) for n in range(1, 21)
+            TrainingStep(n, n / 20, 2 / n, 1e-3, 1.0, 50, 0.1, *((1 / n, n / 40) if n % 5 else ()))
+            for n in range(1, 21)
         ],
         "predictions": [
             prediction(name, said="joy" if number % 2 else "anger", system=system)

@@ -17,12 +17,18 @@ ROOMS = ("model", "storage", "tasks", "flows")
 HEAVY = {"torch", "transformers", "peft", "accelerate", "cv2", "av", "sklearn", "scipy", "matplotlib"}
 LINES = 300
 
-STARTS_PROCESSES = {"model/pinned_file.py", "tasks/video/process.py", "tasks/demo/clip.py", "flows/settings.py"}
-"""pip for a pinned file, decoders for many files each, the demo's drawing, git once a run: nothing an utterance."""
+STARTS_PROCESSES = {
+    "model/pinned_file.py",
+    "model/training_processes.py",
+    "tasks/video/process.py",
+    "tasks/demo/clip.py",
+    "flows/settings.py",
+}
+"""pip for a pinned file, helpers of a training run, decoders for many files each, the demo's drawing, git once a run:
+nothing an utterance."""
 
 ELSEWHERE = {
     "model/test_gguf_import": ("model/pinned_file",),
-    "model/test_trainer": ("model/training_state",),
     "test_end_to_end": ("flows/pipeline", "flows/stages"),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",
@@ -32,7 +38,8 @@ ELSEWHERE = {
     ),
     "tasks/demo/test_render": ("tasks/demo/clip",),
     "tasks/demo/test_train_captioner": tuple(
-        f"tasks/demo/captioner_{part}" for part in ("card", "data", "language", "model", "score", "vision")
+        f"tasks/demo/captioner_{part}"
+        for part in ("card", "crowd", "data", "language", "model", "optimizer", "score", "vision")
     ),
     "tasks/video/test_pool": ("tasks/video/outcome",),
 }

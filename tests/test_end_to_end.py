@@ -80,7 +80,7 @@ def test_the_report_is_there_and_whole(finished: Finished) -> None:
 def test_systems_can_be_compared(finished: Finished) -> None:
     where = ("-w", str(finished.workspace), "--json")
     rows = json.loads(dialoguellm(finished.home, "compare", "small", *where))
-    assert [row["second"].partition(":")[2] for row in rows[::3]] == ["tuned+prior", "untuned", "majority", "tfidf_lr"]
+    assert [row["second"].partition(":")[2] for row in rows[::3]] == ["untuned", "tuned+prior", "majority", "tfidf_lr"]
     dev = json.loads(dialoguellm(finished.home, "compare", "small", "small:tuned+prior", "--split", "dev", *where))
     assert {row["split"] for row in dev} == {"dev"}
     stored = sql(finished, "SELECT count(*) AS n FROM comparisons")
@@ -135,9 +135,10 @@ def test_a_missing_video_becomes_a_reject(finished: Finished, tmp_path: Path, ti
 
 def test_the_adapter_and_the_merged_model_go_out(finished: Finished, tmp_path: Path) -> None:
     where = ("-w", str(finished.workspace), "--json")
-    dialoguellm(finished.home, "export", "small", "--adapter", str(tmp_path / "adapter"), *where)
+    run = str(sql(finished, "SELECT run_id FROM scores")[0]["run_id"])  # the last one is without an adapter
+    dialoguellm(finished.home, "export", run, "--adapter", str(tmp_path / "adapter"), *where)
     assert "lora" in (tmp_path / "adapter" / "README.md").read_text()
-    (row,) = json.loads(dialoguellm(finished.home, "export", "small", "--merged", str(tmp_path / "merged"), *where))
+    (row,) = json.loads(dialoguellm(finished.home, "export", run, "--merged", str(tmp_path / "merged"), *where))
     assert row["lines"] == row["same_label"] > 0
     assert (tmp_path / "merged" / "model.safetensors").is_file()
     assert sql(finished, "SELECT largest_gap FROM exports")[0]["largest_gap"] == row["largest_gap"]

@@ -14,7 +14,7 @@ from pipeline_runs import command, dialoguellm, environment, tables, write_confi
 
 KILLED_AFTER = {
     "keyframes": "lake/keyframes/*/part-00001.json",
-    "captions": "lake/captions/*/part-00000.json",
+    "captions": "lake/captions/*/.part-00001.parquet.*",  # the second shard is being described
     "finetune": "models/*/checkpoints/*",
 }
 

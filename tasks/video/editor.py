@@ -29,12 +29,12 @@ class Editor:
         if self._options.method == "uniform":
             picked = choose_uniform(window, self._options.max_frames)
         else:
-            picked = choose(window, self._options.max_frames, self._prominence)
+            picked = choose(window, self._options.max_frames, self._prominence if self._finder else None)
         before = [None, *picked]
         return [self._chosen(one, last, window.start_s) for last, one in zip(before, picked, strict=False)]
 
     def _prominence(self, candidate: Candidate) -> float:
-        return prominence(*self._look_at(candidate)) if self._finder else 0.0
+        return prominence(*self._look_at(candidate))
 
     def _look_at(self, candidate: Candidate) -> tuple[Image, tuple[FaceBox, ...]]:
         """The rendered frame and its faces, made once per candidate."""

@@ -33,7 +33,8 @@ class FaceFinder:
         import cv2
 
         scale = min(1.0, LONG_SIDE / max(image.shape[:2]))
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # a sixth of the time, and as good for this
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=way) if scale < 1 else image
         height, width = small.shape[:2]
         self._detector.setInputSize((width, height))
         found: Any = self._detector.detect(small)[1]

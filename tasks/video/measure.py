@@ -46,6 +46,10 @@ class Look:
         """Black, white, without contrast, damaged or passing: chosen only where there is nothing else."""
         return self.suspect or self.passing or self.spread < 6 or not 22 <= self.mean <= 242
 
+    def changed(self, change: float) -> Look:
+        """The same look with its change; made for every frame, and ``replace`` takes twice as long."""
+        return Look(self.time_s, self.sharpness, self.mean, self.spread, change, self.suspect, self.passing)
+
 
 class Measurer:
     """Measures frames, each for itself; ``change`` is for the window to fill in."""
@@ -54,6 +58,7 @@ class Measurer:
         from av.video.reformatter import VideoReformatter
 
         self._scaler = VideoReformatter()
+        self._bits: dict[str, int] = {}
 
     def measure(self, picture: Picture) -> tuple[Look, Luma]:
         """The look of a picture and its thumbnail, about 64 × 36."""
@@ -71,14 +76,30 @@ class Measurer:
         """Luma of every n-th pixel, so that the long side is about ANALYSED_SIDE."""
         step = max(1, round(max(frame.width, frame.height) / ANALYSED_SIDE))
         form, plane = frame.format, frame.planes[0]
-        bits = form.components[0].bits
-        if form.name.startswith(LUMA_FIRST) and bits <= 16 and not form.is_big_endian and plane.line_size > 0:
+        name = form.name
+        if name not in self._bits:
+            self._bits[name] = _luma_bits(form)
+        if (bits := self._bits[name]) and plane.line_size > 0:
             rows = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16).reshape(plane.height, -1)
-            luma = rows[::step, : frame.width : step]
-            return np.ascontiguousarray(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8))
+            luma = _every_nth(rows, frame.width, step)
+            return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8)
         width, height = max(1, frame.width // step), max(1, frame.height // step)
         gray = self._scaler.reformat(frame, width, height, "gray8", interpolation="FAST_BILINEAR", threads=1)
         return np.ascontiguousarray(gray.to_ndarray())
+
+
+def _luma_bits(form: Any) -> int:
+    """How many bits luma has in a pixel format whose first plane can be read as it is; 0 for any other."""
+    bits = int(form.components[0].bits)
+    return bits if form.name.startswith(LUMA_FIRST) and bits <= 16 and not form.is_big_endian else 0
+
+
+def _every_nth(rows: NDArray[Any], width: int, step: int) -> NDArray[Any]:
+    """Every n-th pixel of every n-th row, contiguous."""
+    if rows.itemsize == 1 and step in (2, 4, 8) and rows.shape[1] % step == 0:
+        words = rows[::step].view(f"<u{step}")  # the first byte of each is half the work of a stride
+        return words[:, : -(-width // step)].astype(np.uint8)
+    return np.ascontiguousarray(rows[::step, :width:step])
 
 
 def _thumbnail(luma: Luma) -> Luma:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 VERSION = 2
 """Of the selection; raise it (and the stage's version) whenever the same video gives other frames."""
 
+FACES_VERSION = 2
+"""Of the search for faces and what it changes; raise it where without a face model nothing becomes different."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -25,5 +28,5 @@ class Options:
 
     def describe(self, mode: str) -> str:
         """The ``method`` column: ``best-2/fast/nofaces``."""
-        faces = "yunet" if self.face_model else "nofaces"
+        faces = f"yunet-{FACES_VERSION}" if self.face_model else "nofaces"
         return f"{self.method}-{VERSION}/{mode}/{faces}"

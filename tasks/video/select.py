@@ -1,7 +1,8 @@
 """Chooses an utterance's keyframes among the candidates of its window.
 
 ``best``: every shot gets a frame, long shots get more; within a stretch the sharpest frame wins unless it is dark,
-flat, damaged, moving, close to a cut or far from the middle; faces add to it. Then duplicates go.
+flat, damaged, moving, close to a cut or far from the middle. Then duplicates go. Last, faces decide between the two
+best of a stretch.
 ``uniform``: frames at equal distances, as most tools do; for comparison.
 """
 
@@ -19,6 +20,9 @@ SECONDS_PER_FRAME = 1.2
 COUNTED_SHOT_S = 0.33
 """Eight frames at 24 per second; a shorter shot need not be shown."""
 
+FACE_WORTH = 0.5
+"""What a face that fills a quarter of the picture adds to a score."""
+
 FaceScore = Callable[[Candidate], float]
 """How prominently a frame shows a face, 0 to 1."""
 
@@ -31,27 +35,28 @@ class Picked:
     score: float | None
 
 
-def no_faces(candidate: Candidate) -> float:  # noqa: ARG001
-    return 0.0
+Scored = tuple[float, Candidate]
+"""A candidate after its score without faces."""
 
 
-def choose(window: Window, max_frames: int, face_score: FaceScore = no_faces) -> list[Picked]:
+def choose(window: Window, max_frames: int, face_score: FaceScore | None = None) -> list[Picked]:
     """1 to ``max_frames`` frames in order of time; [] only for a window without any."""
     if not window.candidates:
         return []
-    picked: list[Picked] = []
+    ranked: list[list[Scored]] = []
     for shot, count in _shares(find_shots(window.looks), max_frames):
         inside = [c for c in window.candidates if shot.first <= c.index <= shot.last]
         sharpest = max((look.sharpness for look in window.looks[shot.first : shot.last + 1]), default=0.0)
         for start, middle, end in _parts(shot, count):
             part = [c for c in inside if start <= c.look.time_s < end]
             if part:
-                picked.append(_best_of(part, shot, sharpest, middle, face_score))
-    if not picked:
+                ranked.append(_two_best(part, shot, sharpest, middle))
+    if not ranked:
         best = max(window.candidates, key=lambda c: (not c.look.unfit, c.look.sharpness))
-        picked = [Picked(best, _score(best, _whole(window), best.look.sharpness, best.look.time_s))]
-    fit = [one for one in picked if not one.candidate.look.unfit]
-    return _without_duplicates(fit or picked[:1])
+        ranked = [[(_score(best, _whole(window), best.look.sharpness, best.look.time_s), best)]]
+    fit = [two for two in ranked if not two[0][1].look.unfit]
+    kept = _without_duplicates(fit or ranked[:1])
+    return _by_faces(kept, face_score) if face_score else [Picked(best, score) for (score, best), *_ in kept]
 
 
 def choose_uniform(window: Window, max_frames: int) -> list[Picked]:
@@ -92,15 +97,34 @@ def _parts(shot: Shot, count: int) -> list[tuple[float, float, float]]:
     return [(start, start + width / 2, end) for start, end in zip(starts, [*starts[1:], math.inf], strict=True)]
 
 
-def _best_of(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: float, face_score: FaceScore) -> Picked:
-    scores = {candidate.index: _score(candidate, shot, sharpest, middle) for candidate in part}
-    best, *others = sorted(part, key=lambda c: (-scores[c.index], c.index))[:2]
-    face = face_score(best)
-    found = [(scores[best.index] + 0.5 * face, best)]
-    if not face:  # only then is the second looked at: that costs as much as three decoded frames
-        found += [(scores[other.index] + 0.5 * face_score(other), other) for other in others]
-    score, chosen = max(found, key=lambda one: one[0])
-    return Picked(chosen, score)
+def _two_best(part: Sequence[Candidate], shot: Shot, sharpest: float, middle: float) -> list[Scored]:
+    scored = [(_score(candidate, shot, sharpest, middle), candidate) for candidate in part]
+    return sorted(scored, key=lambda one: (-one[0], one[1].index))[:2]
+
+
+def _by_faces(ranked: Sequence[Sequence[Scored]], face_score: FaceScore) -> list[Picked]:
+    """One of the two best of each stretch, with what their faces add.
+
+    To look for faces costs as much as two decoded frames: a second is looked at only where the best shows none and
+    another stretch's does, or there is no other.
+    """
+    faces = [face_score(two[0][1]) for two in ranked]
+    picked = [Picked(best, score + FACE_WORTH * face) for face, ((score, best), *_) in zip(faces, ranked, strict=True)]
+    hopeful = any(faces) or len(ranked) == 1
+    for at, ((score, _), *others) in enumerate(ranked):
+        chosen = [one.candidate for one in picked if one is not picked[at]]
+        for second, other in others:
+            if hopeful and not faces[at] and _may_win(second, other, score, chosen):
+                with_face = second + FACE_WORTH * face_score(other)
+                if with_face > score:
+                    picked[at] = Picked(other, with_face)
+    return picked
+
+
+def _may_win(score: float, candidate: Candidate, best: float, chosen: Sequence[Candidate]) -> bool:
+    """Whether a face could lift a fit candidate, unlike those chosen elsewhere, above the ``best`` of its stretch."""
+    hopeless = candidate.look.unfit or score + FACE_WORTH <= best
+    return not hopeless and not any(_same(candidate, one) for one in chosen)
 
 
 def _score(candidate: Candidate, shot: Shot, sharpest: float, middle: float) -> float:
@@ -116,12 +140,12 @@ def _score(candidate: Candidate, shot: Shot, sharpest: float, middle: float) -> 
     )
 
 
-def _without_duplicates(picked: Sequence[Picked]) -> list[Picked]:
-    """Drops a frame that is another one over again; a changed expression is not (that is the signal)."""
-    kept: list[Picked] = []
-    for one in picked:
-        if not any(_same(one.candidate, other.candidate) for other in kept):
-            kept.append(one)
+def _without_duplicates(ranked: Sequence[Sequence[Scored]]) -> list[Sequence[Scored]]:
+    """Drops a stretch whose best is another one's over again; a changed expression is not (that is the signal)."""
+    kept: list[Sequence[Scored]] = []
+    for two in ranked:
+        if not any(_same(two[0][1], other[0][1]) for other in kept):
+            kept.append(two)
     return kept
 
 

@@ -92,8 +92,8 @@ class Window:
                 self.candidates = [
                     replace(c, look=self.looks[c.index]) if c.index >= first else c for c in self.candidates
                 ]
-                return replace(look, change=change)
-        return replace(look, change=difference(thumb, before))
+                return look.changed(change)
+        return look.changed(difference(thumb, before))
 
     def _bucket(self, candidate: Candidate) -> tuple[int, int]:
         return candidate.run, int(candidate.look.time_s / self._bucket_s)  # overlapping windows hold the same frames

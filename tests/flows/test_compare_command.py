@@ -50,7 +50,7 @@ def test_two_runs_side_by_side(runs: tuple[Run, Run]) -> None:
     table = ask("first", "second")
     assert f"first: {runs[0].run_id}:tuned, on test" in table
     assert "+29.2 [" in table
-    assert "2.80 standard deviations" in table
+    assert "that 80 % of such samples would show" in table
     assert "first_right" in table
 
 

@@ -46,7 +46,7 @@ def test_an_adapter_and_a_merged_model(tiny_model: Path, tmp_path: Path) -> None
     (tmp_path / "out").rename(tmp_path / "adapter")
     (row,) = json.loads(invoke(tmp_path, "demo", "--dtype", "bfloat16", "--lines", "2", "--json", out="--merged"))
     assert (row["folder"], row["lines"], row["same_label"]) == (str(tmp_path / "out"), 2, 2)
-    assert 0 < row["largest_gap"] <= row["tolerance"] == 0.02 < row["effect"]
+    assert 0 < row["largest_gap"] <= row["tolerance"] == 0.05 < row["effect"]
     with pytest.raises(SettingsError, match="not an empty folder"):
         invoke(tmp_path, "demo", out="--merged")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import fake_stages
 import pytest
+from framed_run import framed
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
@@ -18,6 +19,7 @@ from model.errors import RunFailed, SettingsError, UnknownRun, WorkspaceError
 from storage import ledger
 from storage.layout import Layout, open_workspace
 from storage.locks import holding
+from tasks.stages import BY_NAME
 
 Command = Callable[..., Result]
 
@@ -50,6 +52,17 @@ def test_a_run_ends_with_what_to_do_next(command: Command, tmp_path: Path) -> No
     for line in re.findall(r"dialoguellm (.*)$", said, re.MULTILINE):  # every line that it offers can be typed
         assert command(*shlex.split(line)).exit_code == 0, line
     assert ": 0 shards done" in command("run", "fake.toml", "--direct").stdout
+
+
+def test_a_plan_tells_what_captions_cost(tmp_path: Path) -> None:
+    run = framed(tmp_path)
+    for shard in (0, 1):
+        run.layout.manifest("captions", run.key(BY_NAME["captions"]), shard).unlink()
+    arguments = ("rerun", run.run_id, "--stage", "captions", "--dry-run", "-w", str(run.layout.root))
+    said = CliRunner().invoke(app, arguments).stdout
+    assert "captions: 6 to do, about 7 pictures; how long they take is not known" in said
+    rows = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert [row["pending"] for row in rows] == [2], "programs get the table alone"
 
 
 def test_parts_of_the_pipeline_can_be_chosen(command: Command) -> None:

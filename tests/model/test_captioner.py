@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,12 @@ def test_captions_do_not_depend_on_the_batch(model: str, request: pytest.Fixture
     together = texts(by_four.describe(clips, PROMPT, 12))
     assert len(set(together)) > len(clips) // 2, "the pictures make no difference: the test proves nothing"
     assert together == texts(by_four.describe(clips[::-1], PROMPT, 12))[::-1]
-    for batch_size in (1, 16):
-        assert together == texts(TransformersCaptioner(folder, batch_size).describe(clips, PROMPT, 12))
+    order = random.Random(1).sample(range(len(clips)), len(clips))
+    for batch_size in (1, 3, 16):
+        captioner = TransformersCaptioner(folder, batch_size)
+        assert together == texts(captioner.describe(clips, PROMPT, 12))
+        mixed = texts(captioner.describe([clips[index] for index in order], PROMPT, 12))
+        assert mixed == [together[index] for index in order]
 
 
 def test_what_is_shown_and_asked_decides_the_caption(captioner: TransformersCaptioner) -> None:
@@ -103,6 +108,11 @@ def test_words_that_stay_control_tokens_are_refused(
     assert [result.reason if isinstance(result, VideoError) else "" for result in said] == ["control_tokens", ""]
 
 
+def test_a_picture_that_is_a_line_costs_only_its_own_utterance(captioner: TransformersCaptioner) -> None:
+    results = captioner.describe([CLIPS[0], clip(jpeg(9, (2020, 20)))], PROMPT, 6)
+    assert [result.reason if isinstance(result, VideoError) else "" for result in results] == ["", "odd_picture"]
+
+
 def test_nothing_to_describe(captioner: TransformersCaptioner) -> None:
     assert captioner.describe([], PROMPT, 6) == []
 
@@ -112,12 +122,12 @@ class Cramped(TransformersCaptioner):
 
     room = 3
 
-    def _generate(self, chats: Any, max_new_tokens: int) -> list[tuple[str, int]]:
+    def _generate(self, inputs: Any, max_new_tokens: int) -> list[tuple[str, int]]:
         import torch
 
-        if len(chats) > self.room:
+        if len(inputs["input_ids"]) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super()._generate(chats, max_new_tokens)
+        return super()._generate(inputs, max_new_tokens)
 
 
 def test_out_of_memory_halves_the_batch_once(

@@ -18,7 +18,7 @@ def tokenizer(tiny_model: Path) -> Any:
 
 
 def test_the_chat_template_ends_where_the_answer_begins(tokenizer: Any) -> None:
-    assert chat_template(tokenizer)((("system", "Be brief."), ("user", "Hi!"))) == (
+    assert chat_template(tokenizer)((("system", "Be brief."),), "Hi!") == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi!<|im_end|>\n<|im_start|>assistant\n"
     )
 
@@ -32,20 +32,19 @@ def test_the_chat_template_ends_where_the_answer_begins(tokenizer: Any) -> None:
 )
 def test_a_template_without_a_system_role_gets_the_instruction_from_the_user(tokenizer: Any, refusal: str) -> None:
     tokenizer.chat_template = refusal + "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
-    assert chat_template(tokenizer)((("system", "Be brief."), ("user", "Hi!"))) == "[user] Be brief.\n\nHi!\n"
+    assert chat_template(tokenizer)((("system", "Be brief."),), "Hi!") == "[user] Be brief.\n\nHi!\n"
 
 
 def test_a_missing_or_broken_template_is_an_error_that_says_so(tokenizer: Any) -> None:
     tokenizer.chat_template = "{{ messages[0].nothing.at.all }}"
     with pytest.raises(WeightsError, match="does not take a user message"):
-        chat_template(tokenizer)(made_of("x"))
+        chat_template(tokenizer)(SAME, "x")
     tokenizer.chat_template = None
     with pytest.raises(WeightsError, match=r'no chat template.*preset = "paper"'):
         chat_template(tokenizer)
 
 
-def made_of(text: str) -> Messages:
-    return (("system", text), ("user", text))
+SAME: Messages = (("system", "x"),)
 
 
 def test_a_template_that_writes_the_date_gives_the_same_prompt_every_day(tokenizer: Any) -> None:
@@ -54,7 +53,7 @@ def test_a_template_that_writes_the_date_gives_the_same_prompt_every_day(tokeniz
         "{{ date_string }}{% for m in messages %}{{ m.content }}{% endfor %}"
     )
     chat = chat_template(tokenizer)
-    assert chat(made_of("x")) == chat(made_of("x"))
+    assert chat(SAME, "x") == chat(SAME, "x")
 
 
 CHATS = {
@@ -73,14 +72,14 @@ CHATS = {
 )
 def test_every_message_is_framed_as_the_template_frames_it(tokenizer: Any, template: str, text: str) -> None:
     tokenizer.chat_template = template
-    messages: Messages = (("system", "task"), ("user", text))
+    before: Messages = (("system", "task"),)
     chat = chat_template(tokenizer)
-    listed = [{"role": role, "content": content} for role, content in messages]
+    listed = [{"role": "system", "content": "task"}, {"role": "user", "content": text}]
     if template is CHATS["no system"]:
         listed = [{"role": "user", "content": f"task\n\n{text}"}]
     wanted = tokenizer.apply_chat_template(listed, tokenize=False, add_generation_prompt=True)
     if template is CHATS["trims"] and text != text.strip():
         with pytest.raises(WeightsError, match="does not take a user message"):
-            chat(messages)
+            chat(before, text)
     else:
-        assert [chat(messages), chat(messages), chat(messages)] == [wanted] * 3
+        assert [chat(before, text), chat(before, text), chat(before, text)] == [wanted] * 3

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from model import lora, packing, weight_files
 from model.errors import TrainingError, WeightsError
@@ -39,6 +40,60 @@ def test_load_is_float32_on_a_cpu_and_evaluating(tiny_model: Path) -> None:
     assert next(model.parameters()).dtype == torch.float32
     assert not model.training
     assert tokenizer.eos_token == "<|im_end|>"
+
+
+def test_the_base_may_be_bfloat16_and_the_adapter_stays_float32(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+
+    base, _ = lora.load(tiny_model, device="cpu", precision="bfloat16")
+    assert next(base.parameters()).dtype == torch.bfloat16
+    model = lora.attach(base, lora.LoraOptions(), "tiny")
+    assert {parameter.dtype for _, parameter in lora.trainable(model)} == {torch.float32}
+    lora.save(model, tmp_path)
+    assert {value.dtype for value in load_file(tmp_path / "adapter_model.safetensors").values()} == {torch.float32}
+
+
+def test_four_bits_are_refused_without_a_gpu_or_the_extra(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TrainingError, match='quantize = "4bit" needs a GPU'):
+        lora.load(tiny_model, device="cpu", quantize="4bit")
+    monkeypatch.setattr(lora, "find_spec", lambda _name: None)
+    with pytest.raises(TrainingError, match=r'pip install "dialoguellm\[qlora\]"'):
+        lora.load(tiny_model, device="cuda", quantize="4bit")
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+def test_activations_computed_again_give_the_same_gradients(
+    share: bool, architecture: str, request: pytest.FixtureRequest
+) -> None:
+    """With dropout, whether a batch shares its prefix or not."""
+    import torch
+
+    found = []
+    for again in (False, True):
+        folder = request.getfixturevalue("tiny_model" if architecture == "llama" else "tiny_qwen2")
+        model, tokenizer = noisy(folder, r=4, dropout=0.3)
+        inside = 0
+
+        def count(*_given: Any) -> None:
+            nonlocal inside
+            inside += 1
+
+        model.get_base_model().model.layers[0].mlp.register_forward_pre_hook(count)
+        if again:
+            lora.recompute(model)
+        model.train()
+        texts = [f"Name the emotion. Ross: {'well, ' * (k % 3)}line {k}\n" for k in range(5)]
+        items = [packing.encode(tokenizer, text, ["joy"]) for text in texts]
+        torch.manual_seed(7)
+        loss = -packing.answer_log_probs(model, items, share=share).sum()
+        loss.backward()
+        assert inside == 1 + again
+        found.append((loss.detach(), [parameter.grad for _, parameter in lora.trainable(model)]))
+    (loss, gradients), (same_loss, same_gradients) = found
+    assert torch.equal(loss, same_loss)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, same_gradients, strict=True))
+    assert any(gradient.abs().max() > 1e-3 for gradient in gradients)
 
 
 def test_a_fresh_adapter_changes_nothing_and_follows_its_seed(tiny_model: Path) -> None:

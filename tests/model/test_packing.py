@@ -184,3 +184,32 @@ def test_gradients_of_the_text_are_the_models_own(loaded: tuple[Any, Any]) -> No
         found.append([parameter.grad.clone() for _, parameter in lora.trainable(model)])
     for ours, theirs in zip(*found, strict=True):
         assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
+
+
+def merging_tokenizer() -> Any:
+    """Letters, with merges across the border of prompt and answer, and labels that begin alike."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    merges = [(":", "j"), (":j", "o"), ("s", "a"), ("sa", "d"), ("sad", "n")]
+    words = ["<end>", *"abcdefghijklmnopqrstuvwxyz: ", *("".join(pair) for pair in merges)]
+    bpe = models.BPE({word: number for number, word in enumerate(words)}, merges)
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(bpe), eos_token="<end>")
+
+
+def test_the_border_is_the_same_for_every_label_whatever_the_tokenizer_would_merge(tiny_model: Path) -> None:
+    odd = merging_tokenizer()
+    labels = ["joy", "sad", "sadness", "s"]
+    item = packing.encode(odd, "he is:", labels)
+    assert odd("he is:joy").input_ids[: len(item.prompt)] != list(item.prompt)  # joined, the border would move
+    for label, ids in zip(labels, item.answers, strict=True):
+        assert "".join(odd.convert_ids_to_tokens(item.prompt)) == "he is:"
+        assert "".join(odd.convert_ids_to_tokens(ids)) == f"{label}<end>"
+        assert packing.encode(odd, "he is:", [label]) == packing.Item(item.prompt, (ids,))
+    assert item.answers[1][0] == odd.convert_tokens_to_ids("sad")
+    assert item.answers[1][1:] == (odd.eos_token_id,)  # the end token tells "sad" from what begins with it
+    model, _ = lora.load(tiny_model, device="cpu")
+    with torch.no_grad():
+        together = packing.answer_log_probs(model, [item])
+        alone = [packing.answer_log_probs(model, [packing.Item(item.prompt, (a,))], share=False) for a in item.answers]
+    assert torch.allclose(together, torch.cat(alone), rtol=1e-5)

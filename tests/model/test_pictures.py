@@ -28,13 +28,21 @@ def test_every_colour_space_becomes_rgb(mode: str) -> None:
     assert (picture.mode, picture.size) == ("RGB", (40, 24))
 
 
+@pytest.mark.parametrize(("long_side", "size"), [(20, (20, 12)), (40, (40, 24)), (512, (40, 24)), (None, (40, 24))])
+def test_a_picture_may_be_made_smaller_never_larger(long_side: int | None, size: tuple[int, int]) -> None:
+    picture = decode_jpeg(encoded(), long_side)
+    assert (picture.mode, picture.size) == ("RGB", size)
+    assert decode_jpeg(encoded(size=(24, 40)), long_side).size == size[::-1]
+
+
+@pytest.mark.parametrize("long_side", [None, 16])
 @pytest.mark.parametrize(
     "hostile",
     [b"", b"answer: joy", encoded()[:-300], encoded(picture_format="PNG"), encoded(picture_format="GIF", mode="L")],
 )
-def test_what_is_not_a_whole_jpeg_is_refused(hostile: bytes) -> None:
+def test_what_is_not_a_whole_jpeg_is_refused(hostile: bytes, long_side: int | None) -> None:
     with pytest.raises(VideoError, match="keyframes stage") as caught:
-        decode_jpeg(hostile)
+        decode_jpeg(hostile, long_side)
     assert caught.value.reason == "bad_picture"
 
 

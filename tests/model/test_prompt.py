@@ -185,7 +185,7 @@ def test_prompts_written_together_are_those_written_alone(
     form = prompt.Writer(
         *(data.draw(st.sampled_from(get_args(kind))) for kind in (prompt.Preset, prompt.Speaker, prompt.Suffix)),
         controls=("<|im_end|>",),
-        chat=data.draw(st.sampled_from([None, repr])),
+        chat=data.draw(st.sampled_from([None, lambda *messages: repr(messages)])),
     )
     shown = [
         prompt.Shown(
@@ -199,7 +199,7 @@ def test_prompts_written_together_are_those_written_alone(
     ]
     together = form.write(form.lines([row.speaker for row in rows], [row.text for row in rows]), shown)
     options = {name: getattr(form, name) for name in ("preset", "speaker", "suffix", "controls", "chat")}
-    assert list(together) == [
+    assert list(map(prompt.Prompt, *together)) == [
         prompt.build(rows[one.at], rows[one.first : one.at], one.description, shots=one.shots, **options)
         for one in shown
     ]

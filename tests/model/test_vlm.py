@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model import fast_linear, vlm
 from model.errors import WeightsError
 from model.vlm import load, world_of
 
@@ -20,6 +21,18 @@ def test_world_of_reads_the_configuration(tiny_captioner: Path, tmp_path: Path) 
     (tmp_path / "config.json").write_text("[1, 2")
     with pytest.raises(WeightsError, match="fetch the weights again"):
         world_of(tmp_path)
+
+
+@pytest.mark.parametrize(("least", "kind"), [(1, "FastLinear"), (10**9, "Linear")])
+def test_large_models_multiply_through_onednn(
+    least: int, kind: str, tiny_captioner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fast_linear.available():
+        pytest.skip("this torch has no such multiplication")
+    monkeypatch.setattr(vlm, "LARGE", least)
+    model, _ = load(tiny_captioner)
+    assert type(model.lm_head).__name__ == kind
+    assert not any(numbers.requires_grad for numbers in model.parameters())
 
 
 def damage_cut(folder: Path) -> None:

@@ -68,11 +68,25 @@ def test_some_columns_are_read_as_the_rows_have_them(path: Path, table: str) -> 
     assert found == [whole[name].to_pylist(maps_as_pydicts="strict") for name in names]
 
 
+def columns_of(path: Path) -> dict[str, pq.ColumnChunkMetaData]:
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    return {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+
+
 def test_pictures_are_not_packed_again_and_text_is(path: Path) -> None:
-    for table, packing in (("keyframes", "UNCOMPRESSED"), ("utterances", "ZSTD")):
+    for table, packing in (("keyframes", "UNCOMPRESSED"), ("captions", "ZSTD")):
         parquet.write(path, table, ROWS[table])
-        group = pq.ParquetFile(path).metadata.row_group(0)
-        assert {group.column(index).compression for index in range(group.num_columns)} == {packing}
+        assert {column.compression for column in columns_of(path).values()} == {packing}
+
+
+@pytest.mark.parametrize("table", tables.REPEATED)
+def test_what_comes_again_is_a_dictionary_and_what_does_not_is_packed(path: Path, table: str) -> None:
+    parquet.write(path, table, ROWS[table])
+    for name, column in columns_of(path).items():
+        repeated = name in tables.REPEATED[table]
+        assert column.compression == ("UNCOMPRESSED" if repeated else "ZSTD"), name
+        assert ("RLE_DICTIONARY" in column.encodings) == repeated, name
+        assert column.is_stats_set == (repeated or name == "utterance_id"), name
 
 
 def damage(path: Path, how: str) -> None:

@@ -12,8 +12,8 @@ from example_rows import ROWS as EXAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.dialogue import Prediction, Utterance
-from storage.tables import REPEATED, ROWS, SCHEMAS, Columns, from_arrow, to_arrow
+from model.dialogue import Prediction
+from storage.tables import REPEATED, ROWS, SCHEMAS, UNIQUE, Columns, from_arrow, to_arrow
 
 
 def test_there_is_an_example_of_every_table() -> None:
@@ -60,10 +60,20 @@ def test_the_order_of_scores_is_kept() -> None:
     assert list(back.scores) == list(scores)
 
 
-def test_text_that_is_no_unicode_does_not_stop_a_stage() -> None:
-    row: Utterance = replace(EXAMPLES["utterances"][0], text="file \udcff name")
-    (back,) = from_arrow("utterances", to_arrow("utterances", [row]))
-    assert back.text == "file ? name"
+@pytest.mark.parametrize(
+    ("table", "column", "value", "stored"),
+    [
+        ("utterances", "text", "file \udcff name", "file ? name"),
+        ("utterances", "raters", ("E2:\udcff", "E3:joy"), ("E2:?", "E3:joy")),
+        ("instructions", "messages", (("user", "a \udcff"), ("x", "b")), (("user", "a ?"), ("x", "b"))),
+        ("predictions", "scores", {"\udcff": 0.25, "joy": 0.75}, {"?": 0.25, "joy": 0.75}),
+    ],
+)
+def test_text_that_is_no_unicode_does_not_stop_a_stage(table: str, column: str, value: object, stored: object) -> None:
+    rows = [replace(EXAMPLES[table][0], **{column: value}), *EXAMPLES[table]]
+    first, *others = from_arrow(table, to_arrow(table, rows))
+    assert getattr(first, column) == stored
+    assert others == EXAMPLES[table]
 
 
 @pytest.mark.parametrize("table", ROWS)
@@ -78,12 +88,12 @@ def test_columns_are_the_same_table_as_their_rows(table: str) -> None:
     assert to_arrow(table, none).equals(to_arrow(table, []))
 
 
-@pytest.mark.parametrize("table", ROWS)
-def test_only_columns_that_are_there_get_a_dictionary(table: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", REPEATED)
+def test_every_column_is_said_to_repeat_or_not(table: str, tmp_path: Path) -> None:
     pq.write_table(to_arrow(table, EXAMPLES[table]), tmp_path / "all.parquet")
     group = pq.ParquetFile(tmp_path / "all.parquet").metadata.row_group(0)
     paths = {group.column(place).path_in_schema for place in range(group.num_columns)}
-    assert paths >= {*REPEATED.get(table, ())}
+    assert sorted([*REPEATED[table], *UNIQUE[table]]) == sorted(paths)
 
 
 @pytest.mark.parametrize("change", [{"turn": 2**40}, {"turn": "first"}, {"text": 7}])

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_run import ask as answer
+from finished_run import write
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
-from model.dialogue import Caption, Prediction
+from model import emotions
+from model.dialogue import Caption, Prediction, TrainingStep
+from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
+from storage.warehouse import publish as store
 from tasks.plan import Run
 from tasks.publish import publish
 from tasks.stages import BY_NAME
@@ -38,6 +44,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
             if place % 2
         ]
         write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 2, captions, {})
+        steps = [TrainingStep(n, n / 2, 2.0, 1e-3, 1.0, 100, 0.2, unique_tokens=60 + n) for n in (1, 2)]
+        write_shard(run.layout, "training_log", run.key(BY_NAME["finetune"]), 0, steps, {})
         made.append(scored(run))
         publish(run)
     return made[0], made[1]
@@ -138,7 +146,7 @@ def test_the_cost_of_a_run(runs: tuple[Run, Run]) -> None:
     )
     assert seconds >= own >= 0
     assert rows > 200
-    assert (shards, attempts, failed) == (6, 1, 0)  # utterances, captions, predictions, metrics
+    assert (shards, attempts, failed) == (7, 1, 0)  # utterances, captions, training_log, predictions, metrics
 
 
 def test_runs_that_differ_in_the_seed_of_training_are_one_setup(runs: tuple[Run, Run]) -> None:
@@ -162,10 +170,6 @@ def test_another_setting_is_another_setup(tmp_path: Path) -> None:
 
 
 def test_readings_of_the_test_split_are_counted_by_adapter(layout: Layout) -> None:
-    from finished_run import write
-
-    from storage.warehouse import publish as store
-
     facts = write(layout)
     read = facts.rows["test_reads"][0]
     rows = [
@@ -185,6 +189,24 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path / "workspace")
 
 
+def test_comparisons_are_those_of_the_files(layout: Layout) -> None:
+    row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
+    ledger.save_comparison(layout, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
+    for _ in range(2):
+        store(layout, [])
+        assert answer(layout, "SELECT metric, p, low FROM comparisons") == [
+            ("accuracy", 0.5, None),
+            ("macro_f1", 0.5, None),
+        ]
+    ledger.save_comparison(layout, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
+    store(layout, [])
+    assert answer(layout, "SELECT swap_p FROM comparisons ORDER BY ALL") == [(0.25,), (None,), (None,)]
+    for path in layout.comparisons.iterdir():
+        path.unlink()
+    store(layout, [])
+    assert answer(layout, "FROM comparisons") == []
+
+
 def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
     run = scored(recorded(tmp_path, [says(row, None) for row in TEST]))
     with connect(run.layout) as connection:
@@ -194,6 +216,16 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
         assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
             (0, 0)
         ]
+
+
+def test_training_has_its_speed_and_its_shared_tokens(runs: tuple[Run, Run]) -> None:
+    text = "SELECT step, loss, unique_share, tokens_per_s, dev_loss FROM training WHERE run_id = {second}"
+    assert ask(runs, text) == [(1, 2.0, 0.61, 500.0, None), (2, 2.0, 0.62, 500.0, None)]
+
+
+def test_emotion_words_mean_the_same_to_sql() -> None:
+    text = files("storage").joinpath("views/caption_quality.sql").read_text()
+    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
 
 
 def test_what_generated_answers_cost(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -12,10 +10,8 @@ import pytest
 from example_rows import FIRST, ROWS, SECOND
 from finished_run import STAGES, ask, write
 
-from model import emotions
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
-from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
@@ -106,20 +102,6 @@ def test_a_view_of_another_version_is_made_again(published: Layout) -> None:
 def test_times_are_utc_and_records_are_json(published: Layout) -> None:
     text = "SELECT created_at::VARCHAR, machine->>'cpus', read_at::VARCHAR FROM runs JOIN test_reads USING (run_id)"
     assert ask(published, text) == [("2026-01-02 03:04:05.678", "2", "2026-01-02 03:04:05.678")]
-
-
-def test_comparisons_are_those_of_the_files(published: Layout) -> None:
-    row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
-    ledger.save_comparison(published, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
-    for _ in range(2):
-        publish(published, [])
-        assert ask(published, "SELECT metric, p, low FROM comparisons") == [
-            ("accuracy", 0.5, None),
-            ("macro_f1", 0.5, None),
-        ]
-    (published.comparisons / "k.json").unlink()
-    publish(published, [])
-    assert ask(published, "FROM comparisons") == []
 
 
 def test_nothing_is_left_beside_the_file(published: Layout) -> None:
@@ -218,11 +200,6 @@ def test_captions_are_measured_by_run(published: Layout) -> None:
         (True, "train"),
         (False, "train"),
     ]
-
-
-def test_emotion_words_mean_the_same_to_sql() -> None:
-    text = files("storage").joinpath("views/caption_quality.sql").read_text()
-    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
 
 
 def test_costs_are_in_order_of_the_stages(published: Layout) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks import bootstrap
-from tasks.bootstrap import interval, resample, resampled_scores
+from tasks.bootstrap import interval, resample, resampled_scores, swap
 from tasks.tally import scores
 
 
@@ -94,3 +94,13 @@ def test_a_label_that_is_not_drawn_has_no_score_there() -> None:
     assert 0 < np.isnan(f1).mean() < 1
     low, high = interval(f1) or (0, 0)
     assert 0 < low < high <= 1
+
+
+def test_swaps_leave_the_sum_of_both_sides_and_are_those_of_coins(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = np.stack([corpus(12, 4, 0.9), corpus(12, 4, 0.5, seed=1)], axis=1)
+    swapped = swap(pairs, 2000, 0)
+    assert (swapped.sum(1) == pairs.sum((0, 1))).all()
+    assert swapped[:, 0].mean(0) == pytest.approx(pairs.sum((0, 1)) / 2, abs=1)
+    monkeypatch.setattr(bootstrap, "_AT_A_TIME", 12 * 7)
+    assert (swap(pairs, 2000, 0) == swapped).all()
+    assert (swap(pairs, 2000, 1) != swapped).any()

@@ -133,7 +133,7 @@ def test_no_frames_and_bad_frames_become_rejects(tmp_path: Path) -> None:
 
 def test_the_demo_captioner_is_refused_on_another_corpus(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
     frames = [replace(frame, utterance_id="meld/test/0/0") for frame in clip(0)[0]]
-    with pytest.raises(SettingsError, match=r'set captions\.model = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"'):
+    with pytest.raises(SettingsError, match=r'set captions\.model = "smolvlm2-256m"'):
         run(tmp_path, [utterance(0, "meld")], frames)
     scripted("A man sits.")
     (row,) = run(tmp_path, [utterance(0, "meld")], frames, force=True)
@@ -271,3 +271,15 @@ def test_no_true_description_of_the_demo_is_refused() -> None:
     rng = np.random.default_rng(7)
     for _ in range(500):
         assert fault_of(describe(random_frames(rng, 4))) is None
+
+
+def test_how_a_model_of_the_table_is_shown_pictures_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captions.weights, "_commit", lambda *_: "0" * 40)
+    short, full = (
+        CaptionsSettings(model=name) for name in ("smolvlm2-256m", "HuggingFaceTB/SmolVLM2-256M-Video-Instruct")
+    )
+    assert identity(short) == identity(full)
+    assert identity(short)["weights"] == f"hub:HuggingFaceTB/SmolVLM2-256M-Video-Instruct@{'0' * 40}"
+    assert identity(short)["pictures"].startswith("512 px")
+    assert "pictures" not in identity(CaptionsSettings(model="org/other"))
+    assert "pictures" not in identity(CaptionsSettings(model="smolvlm2-256m", server="http://127.0.0.1:8000/v1"))

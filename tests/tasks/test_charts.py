@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from functools import cache
 from xml.etree import ElementTree
@@ -95,3 +96,12 @@ def test_a_curve_of_few_or_no_numbers(losses: list[float]) -> None:
     svg = training_curve(log, "alt")
     assert "nan" not in svg.lower()
     assert "training" in texts(svg)
+
+
+def test_the_weighted_f1_of_the_dev_rows_has_an_axis_of_its_own() -> None:
+    log = [TrainingStep(n, 1.0, 5.0, 1e-3, 1.0, 10, 0.1, 4.0, 0.25 * n) for n in range(1, 4)]
+    found = texts(training_curve(log, "alt"))
+    assert "dev weighted F1 (right)" in found
+    assert {"0.5", "1.0"} <= {*found}
+    without = texts(training_curve([dataclasses.replace(step, dev_weighted_f1=None) for step in log], "alt"))
+    assert "dev weighted F1 (right)" not in without

@@ -11,7 +11,7 @@ import pytest
 from model import weights
 from tasks import check_disk
 from tasks.check_disk import fits, free_bytes, needs
-from tasks.finetune import FinetuneSettings
+from tasks.finetune_settings import FinetuneSettings
 from tasks.stage import StageSettings
 from tasks.stages import STAGES
 

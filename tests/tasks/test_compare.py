@@ -67,7 +67,7 @@ def test_turned_around_it_is_the_same_difference() -> None:
     assert there.high is not None
     assert here.difference == -there.difference
     assert here.low == pytest.approx(-there.high)
-    assert here.p == there.p
+    assert (here.p, here.swap_p) == (there.p, there.swap_p)
     assert here.detectable == pytest.approx(there.detectable)
 
 
@@ -94,14 +94,39 @@ def test_the_interval_and_the_smallest_difference_are_those_of_scipy() -> None:
     assert ours.detectable == pytest.approx(DETECTABLE * each.std() / 40**0.5, rel=0.05)
 
 
+def test_few_dialogues_never_say_more_than_their_swaps_can() -> None:
+    """Six dialogues that all point one way: 2 of 64 ways to swap them are as extreme."""
+    lines = LINES[:36]
+    found = compared(said("a-1", [], lines), said("b-2", range(0, 36, 6), lines))["accuracy"]
+    assert found.p < 0.001
+    assert found.swap_p == pytest.approx(2 / 64, abs=0.01)
+
+
+def test_swaps_are_the_permutations_of_scipy() -> None:
+    from scipy.stats import permutation_test
+
+    random = np.random.default_rng(3)
+    sides = [said(name, set(random.choice(240, size, replace=False))) for name, size in (("a", 60), ("b", 75))]
+    hits = np.array([[side.answers[name] == gold for name, gold in side.gold.items()] for side in sides])
+    each = hits.reshape(2, 40, 6).sum(2).astype(float)
+    theirs = permutation_test(
+        (each[0], each[1]), lambda x, y, axis: (x - y).sum(axis), permutation_type="samples", n_resamples=4000, rng=0
+    )
+    assert compared(*sides)["accuracy"].swap_p == pytest.approx(theirs.pvalue, abs=0.03)
+
+
 def test_no_difference_is_found_where_there_is_none_as_often_as_the_level_says() -> None:
     found = []
+    swaps = []
     for seed in range(200):
         random = np.random.default_rng(seed)
         sides = [said(name, set(np.flatnonzero(random.random(240) < 0.25))) for name in ("a-1", "b-2")]
         (pair,) = pairs(*sides, "test")
-        found.append(differences(pair, 500, seed)[0].p < 0.05)
+        row = differences(pair, 500, seed)[0]
+        found.append(row.p < 0.05)
+        swaps.append(row.swap_p < 0.05)
     assert 0.005 < np.mean(found) < 0.12
+    assert 0.005 < np.mean(swaps) < 0.1
 
 
 def test_a_true_difference_of_the_detectable_size_is_found_four_times_in_five() -> None:
@@ -124,7 +149,7 @@ def test_a_true_difference_of_the_detectable_size_is_found_four_times_in_five() 
 
 def test_the_same_answers_are_no_difference() -> None:
     for row in compared(said("a-1", range(9)), said("b-2", range(9))).values():
-        assert (row.difference, row.low, row.high, row.p, row.detectable) == (0, None, None, 1, 0)
+        assert (row.difference, row.low, row.high, row.p, row.swap_p, row.detectable) == (0, None, None, 1, 1, 0)
 
 
 def test_lines_of_one_side_alone_are_refused_or_left_out_and_counted() -> None:

@@ -33,6 +33,8 @@ def tuned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The finetune stage's folder after a few steps."""
     folder = tmp_path_factory.mktemp("tuned")
     rows = [row("train", d, t, ("joy", "anger")[d % 2]) for d in range(4) for t in range(4)]
+    tokenizer = lora.load(tiny_model, device="cpu")[1]
+    rows = [replace(one, n_prompt_tokens=len(tokenizer(one.prompt).input_ids)) for one in rows]
     values = finetune.FinetuneSettings(model=str(tiny_model), max_steps=5, learning_rate=2e-2, batch_size=8)
     list(finetune.STAGE.run({"instructions": rows}, values, Context(cache=folder, folder=folder)))
     return folder

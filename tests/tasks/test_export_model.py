@@ -12,7 +12,7 @@ import pytest
 from exported_run import finished, rows_of, write_instructions
 from finished_run import ask
 from safetensors import safe_open
-from tuned_run import tuned
+from tuned_run import base_of, tuned
 
 from model import lora, weight_files, weights
 from model.dialogue import Prediction
@@ -54,16 +54,16 @@ def with_peft(base: Path, adapter: Path) -> list[float]:
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft's own, see model/lora.py
-def test_peft_loads_the_adapter_unchanged(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+def test_peft_loads_the_adapter_unchanged(run: Run, tmp_path: Path) -> None:
     files = export_adapter(run, tmp_path / "out")
     names = ["README.md", "adapter_config.json", "adapter_model.safetensors"]
     assert [path.name for path in files] == names == sorted(path.name for path in (tmp_path / "out").iterdir())
-    ours = probabilities(*lora.load(tiny_model, adapter_of(run), device="cpu"))
-    assert with_peft(tiny_model, tmp_path / "out") == pytest.approx(ours, abs=1e-6)
-    assert probabilities(*lora.load(tiny_model, device="cpu")) != pytest.approx(ours, abs=1e-2)
+    ours = probabilities(*lora.load(base_of(run), adapter_of(run), device="cpu"))
+    assert with_peft(base_of(run), tmp_path / "out") == pytest.approx(ours, abs=1e-6)
+    assert probabilities(*lora.load(base_of(run), device="cpu")) != pytest.approx(ours, abs=1e-2)
 
 
-def test_its_configuration_has_the_form_that_servers_ask_for(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+def test_its_configuration_has_the_form_that_servers_ask_for(run: Run, tmp_path: Path) -> None:
     export_adapter(run, tmp_path / "out")
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"], config["peft_type"], config["bias"]) == (4, 32, "LORA", "none")
@@ -73,8 +73,8 @@ def test_its_configuration_has_the_form_that_servers_ask_for(run: Run, tiny_mode
     layers = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert isinstance(config["target_modules"], list)
     assert {name.rpartition(".")[2] for name in config["target_modules"]} == layers
-    assert config["base_model_name_or_path"] == tiny_model.name  # no path of the machine
-    assert str(tiny_model.parent) not in (tmp_path / "out" / "adapter_config.json").read_text()
+    assert config["base_model_name_or_path"] == base_of(run).name  # no path of the machine
+    assert str(base_of(run).parent) not in (tmp_path / "out" / "adapter_config.json").read_text()
     with safe_open(tmp_path / "out" / "adapter_model.safetensors", framework="np") as tensors:
         ends = {name.removeprefix("base_model.model.model.layers.0.").partition(".")[2] for name in tensors.keys()}  # noqa: SIM118
     assert ends == {f"{layer}.lora_{side}.weight" for layer in layers for side in "AB"}
@@ -82,7 +82,7 @@ def test_its_configuration_has_the_form_that_servers_ask_for(run: Run, tiny_mode
 
 @pytest.mark.parametrize(("dtype", "stored", "most"), [("base", "float32", 1e-5), ("bfloat16", "bfloat16", 0.02)])
 def test_the_merged_model_answers_as_the_adapter_does(
-    run: Run, tiny_model: Path, tmp_path: Path, dtype: Any, stored: str, most: float
+    run: Run, tmp_path: Path, dtype: Any, stored: str, most: float
 ) -> None:
     told: list[str] = []
     found = export_merged(run, tmp_path / "out", MergeOptions(dtype), lambda _done, _total, what: told.append(what))
@@ -91,12 +91,12 @@ def test_the_merged_model_answers_as_the_adapter_does(
     assert told == ["the adapter answers", "its base answers", "merging", "the merged model answers"]
     assert weight_files.dtype(tmp_path / "out") == stored
     weight_files.check(tmp_path / "out")
-    ours = probabilities(*lora.load(tiny_model, adapter_of(run), device="cpu"))
+    ours = probabilities(*lora.load(base_of(run), adapter_of(run), device="cpu"))
     assert probabilities(*lora.load(tmp_path / "out", device="cpu")) == pytest.approx(ours, abs=most)
     assert json.loads((tmp_path / "out" / "parity.json").read_text())["largest_gap"] == found.largest_gap
 
 
-def test_the_merged_folder_is_a_model_like_any_other(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+def test_the_merged_folder_is_a_model_like_any_other(run: Run, tmp_path: Path) -> None:
     export_merged(run, tmp_path / "out", MergeOptions())
     made = str(tmp_path / "out")
     assert weights.identity(made) == weights.identity(made)
@@ -105,7 +105,7 @@ def test_the_merged_folder_is_a_model_like_any_other(run: Run, tiny_model: Path,
         {"instructions": rows}, evaluate.EvaluateSettings(model=made), Context(tmp_path, tmp_path)
     )
     folders = {"finetune": adapter_of(run).parent}
-    settings = evaluate.EvaluateSettings(model=str(tiny_model), untuned=False)
+    settings = evaluate.EvaluateSettings(model=str(base_of(run)), untuned=False)
     ours = evaluate.STAGE.run({"instructions": rows}, settings, Context(tmp_path, tmp_path, folders))
     for merged, adapter in zip(plain, ours, strict=True):
         assert isinstance(merged, Prediction)

@@ -1,27 +1,41 @@
 from __future__ import annotations
 
+import json
 import logging
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from model import lora, training_state, weights
+from model import emotions, lora, packing, predictor, training_state, weights
 from model.dialogue import Instruction, TrainingStep
 from model.errors import TrainingError
-from tasks.finetune import STAGE, FinetuneSettings
+from tasks.finetune import STAGE, training_examples
+from tasks.finetune_settings import FinetuneSettings
 from tasks.stage import Context
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LABELS = ("joy", "anger", "neutral")
+ALL_LABELS = emotions.labels("demo")
 
 
 def row(split: str, dialogue: int, turn: int) -> Instruction:
     answer = LABELS[(dialogue + turn) % 3]
     text = f"Name the emotion.\nRoss: {'oh ' * (turn + 1)}{answer[:2]} {dialogue}\n"
     return Instruction(f"demo/{split}/{dialogue}/{turn}", "sound", (("user", text),), text, answer, 9, (), None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted(tiny_model: Path) -> None:
+    """The rows as the instructions stage leaves them for the tiny model: with the length of their prompts."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    ROWS[:] = [replace(row, n_prompt_tokens=len(tokenizer(row.prompt).input_ids)) for row in ROWS]
 
 
 ROWS = [row("train", d, t) for d in range(6) for t in range(3)] + [row("dev", d, t) for d in (7, 8) for t in range(3)]
@@ -118,3 +132,118 @@ def test_the_key_holds_the_weights_and_not_the_machine(tiny_model: Path) -> None
 def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         FinetuneSettings(**wrong)
+
+
+def test_prompts_are_those_of_prediction_token_for_token(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[packing.Item] = []
+    model, tokenizer = lora.load(tiny_model, device="cpu")
+    real = predictor.token_log_probs
+    monkeypatch.setattr(
+        predictor, "token_log_probs", lambda model, items, **given: seen.extend(items) or real(model, items, **given)
+    )
+    predictor.score(model, tokenizer, [one.prompt for one in ROWS], LABELS, batch_size=1)
+    predicted = {item.prompt: item.answers for item in seen}
+    for values in (settings(tiny_model), settings(tiny_model, logit_adjust=1.0)):
+        for one, example in zip(ROWS, training_examples(tokenizer, ROWS, values), strict=True):
+            answers = predicted[example.item.prompt]
+            assert example.item.answers[example.gold] == answers[LABELS.index(one.answer)]
+
+
+@pytest.mark.parametrize("given", [{"class_weights": "balanced"}, {"logit_adjust": 1.0}, {"loss_on": "all"}])
+def test_every_loss_trains_and_the_dev_scores_are_plain(
+    tiny_model: Path, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    one = {"epochs": 4, "learning_rate": 1e-2, "dropout": 0.0, "keep": "last", "best_by": "weighted_f1"}
+    rows = [row for row in ROWS if (row.answer, row.utterance_id[:12]) != ("joy", "demo/train/0")]  # not all as often
+    steps = run(tmp_path, settings(tiny_model, **one, **given), rows=rows)
+    assert sum(step.loss for step in steps[-3:]) < sum(step.loss for step in steps[:3])
+    plain = run(tmp_path / "plain", settings(tiny_model, **one), rows=rows)
+    assert steps[0].loss != plain[0].loss
+    scored = [step for step in steps if step.dev_loss is not None]
+    assert len(scored) == 4
+    model, tokenizer = lora.load(tiny_model, tmp_path / "model" / "adapter", device="cpu")
+    found = predictor.score(model, tokenizer, [one.prompt for one in ROWS[18:]], ALL_LABELS)
+    gold = [ALL_LABELS.index(one.answer) for one in ROWS[18:]]
+    total = -sum(one.log_probs[place] for one, place in zip(found, gold, strict=True))
+    tokens = sum(one.n_tokens[place] for one, place in zip(found, gold, strict=True))
+    assert scored[-1].dev_loss == pytest.approx(total / tokens, rel=1e-4)
+
+
+def test_a_label_without_rows_is_named(tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="tasks.finetune"):
+        run(tmp_path, settings(tiny_model, max_steps=1))
+    assert "no train row of demo/sadness, demo/surprise, demo/fear, demo/disgust" in caplog.text
+
+
+def test_a_base_without_pad_token_and_chat_template_trains_the_same(tiny_model: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_model, bare)
+    (bare / "chat_template.jinja").unlink()
+    config = json.loads((bare / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    (bare / "tokenizer_config.json").write_text(json.dumps(config))
+    adapters = []
+    for name, model in (("a", tiny_model), ("b", bare)):
+        run(tmp_path / name, settings(model, max_steps=2))
+        adapters.append((tmp_path / name / "model" / "adapter" / "adapter_model.safetensors").read_bytes())
+    assert adapters[0] == adapters[1]
+
+
+def test_prompts_counted_with_another_tokenizer_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [replace(ROWS[0], n_prompt_tokens=ROWS[0].n_prompt_tokens + 1), *ROWS[1:]]
+    with pytest.raises(TrainingError, match=r"1 rows have prompts of other lengths .*: demo/train/0/0; set finetune"):
+        run(tmp_path, settings(tiny_model), rows=rows)
+
+
+def test_less_memory_gives_the_same_adapter_and_another_precision_another(tiny_model: Path, tmp_path: Path) -> None:
+    adapters = {}
+    for name, given in {
+        "plain": {},
+        "again": {"gradient_checkpointing": True},
+        "half": {"precision": "bfloat16"},
+    }.items():
+        run(tmp_path / name, settings(tiny_model, max_steps=2, **given))
+        adapters[name] = (tmp_path / name / "model" / "adapter" / "adapter_model.safetensors").read_bytes()
+    assert adapters["plain"] == adapters["again"] != adapters["half"]
+
+
+def test_four_bits_without_a_gpu_are_refused_before_the_first_step(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(TrainingError, match="needs a GPU"):
+        run(tmp_path, settings(tiny_model, quantize="4bit"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_two_processes_train_the_adapter_of_one(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    found = []
+    for processes in (1, 2):
+        values = settings(tiny_model, processes=processes, max_steps=3, dropout=0.0)
+        assert values.key_fields() == settings(tiny_model, max_steps=3, dropout=0.0).key_fields()
+        folder = tmp_path / str(processes)
+        steps = run(folder, values)
+        found.append((steps, load_file(folder / "model" / "adapter" / "adapter_model.safetensors")))
+    (one, ours), (two, theirs) = found
+    assert [step.loss for step in two] == pytest.approx([step.loss for step in one], rel=1e-4)
+    assert two[-1].dev_loss == pytest.approx(one[-1].dev_loss, rel=1e-4)
+    assert all(torch.allclose(value, theirs[name], atol=1e-4) for name, value in ours.items())
+
+
+def test_the_speaker_task_is_mixed_into_training_and_not_into_the_dev_rows(tiny_model: Path, tmp_path: Path) -> None:
+    def shown(one: Instruction) -> Instruction:
+        body = f"Monica: What now?\n{one.messages[0][1].splitlines()[1]}"
+        return replace(one, variant="sound-c1-name-nodesc", messages=(("system", "Name it."), ("user", body)))
+
+    rows = [shown(one) for one in ROWS]
+    told: list[int] = []
+    values = settings(tiny_model, speaker_task=0.5, epochs=1)
+    steps = run(tmp_path, values, rows=rows, progress=lambda _done, total, _what: told.append(total))
+    assert told[-1] == len(steps) == 4  # 18 rows and 9 questions in batches of 8
+    plain = run(tmp_path / "plain", settings(tiny_model, epochs=1), rows=rows)
+    assert sum(step.tokens for step in steps) > sum(step.tokens for step in plain) * 1.3
+    assert steps[-1].dev_weighted_f1 is not None

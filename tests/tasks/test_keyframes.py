@@ -131,6 +131,7 @@ def test_the_key_holds_what_decides_the_result(tmp_path: Path) -> None:
     assert plain.key_fields() == faces.key_fields()
     assert STAGE.identity(plain) == {}
     assert len(STAGE.identity(faces)["face_model"]) == 64
+    assert set(STAGE.identity(faces)) == {"face_model", "faces"}, "what is done with it is in the key too"
     assert KeyframesSettings(mode="full").key_fields() != plain.key_fields()
     with pytest.raises(WeightsError, match=r"keyframes\.face_model"):
         STAGE.identity(KeyframesSettings(face_model=str(tmp_path / "gone.onnx")))
@@ -157,7 +158,7 @@ def test_a_name_and_its_file_give_the_same_key(tmp_path: Path, monkeypatch: pyte
     assert one == other
     for row in one:
         assert isinstance(row, Keyframe)
-        assert (row.faces, len(row.face_boxes or ()), row.method) == (1, 1, "best-2/fast/yunet")
+        assert (row.faces, len(row.face_boxes or ()), row.method) == (1, 1, "best-2/fast/yunet-2")
         ((x, y, width, height, score),) = row.face_boxes or ()
         assert 0 <= x < x + width <= row.width
         assert 0 <= y < y + height <= row.height

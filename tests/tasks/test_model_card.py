@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tuned_run import SCORES, score, tuned
+from tuned_run import SCORES, base_of, score, tuned
 
 from model import lora, predictor, weights
 from model.emotions import labels
@@ -67,8 +67,8 @@ def test_the_code_gives_the_scores_that_the_run_would(
     else:
         export_adapter(run, tmp_path / "out")
     text = code((tmp_path / "out" / "README.md").read_text(encoding="utf-8"))
-    there = text.replace(HERE, str(tmp_path / "out")).replace(f"'{tiny_model.name}'", f"'{tiny_model}'")
-    model, tokenizer = lora.load(tiny_model, next(run.layout.root.glob("models/*/adapter")), device="cpu")
+    there = text.replace(HERE, str(tmp_path / "out")).replace(f"'{base_of(run).name}'", f"'{base_of(run)}'")
+    model, tokenizer = lora.load(base_of(run), next(run.layout.root.glob("models/*/adapter")), device="cpu")
     prompt = literal(text, "prompt")
     (expected,) = predictor.score(model, tokenizer, [prompt], labels("demo"))
     assert ran(there) == pytest.approx(dict(zip(labels("demo"), expected.probabilities, strict=True)), abs=1e-4)
@@ -86,24 +86,24 @@ def literal(text: str, name: str) -> str:
     return str(ast.literal_eval(found))
 
 
-def test_the_front_matter_says_what_the_hub_asks_for(run: Run, tiny_model: Path, monkeypatch: Any) -> None:
-    head = front_matter(card(run, tiny_model))
+def test_the_front_matter_says_what_the_hub_asks_for(run: Run, monkeypatch: Any) -> None:
+    head = front_matter(card(run, base_of(run)))
     assert (head["library_name"], head["pipeline_tag"], head["datasets"]) == ("peft", "text-generation", ["demo"])
     assert (head["license"], head["license_name"]) == ("other", "base-model-and-corpora")  # the folder's is not known
     assert "base_model" not in head  # a folder is no hub id
     assert "model-index" not in head
     known = weights.Origin("org/base", on_hub=True, revision="0" * 40, licence="Apache-2.0")
     monkeypatch.setattr(weights, "origin", lambda _name: known)
-    head = front_matter(card(run, tiny_model, PARITY))
+    head = front_matter(card(run, base_of(run), PARITY))
     assert (head["base_model"], head["base_model_relation"]) == ("org/base", "finetune")
     assert (head["library_name"], head["license"]) == ("transformers", "apache-2.0")
 
 
 def test_scores_are_the_runs_with_their_floors_and_lines(tiny_model: Path, tmp_path: Path) -> None:
     run = tuned(tmp_path, tiny_model)
-    assert "Not evaluated." in card(run, tiny_model)
+    assert "Not evaluated." in card(run, base_of(run))
     score(run)
-    text = card(run, tiny_model)
+    text = card(run, base_of(run))
     assert "| demo | test | tuned | 3 | 0.6250 | 0.5000 | 0.2500 |" in text
     assert "| demo | test | majority | 3 | 0.3125 | 0.2500 | 0.1250 |" in text
     (entry,) = front_matter(text)["model-index"]
@@ -117,35 +117,35 @@ def test_scores_are_the_runs_with_their_floors_and_lines(tiny_model: Path, tmp_p
 def test_scores_of_a_part_are_no_result_of_the_test_split(tiny_model: Path, tmp_path: Path) -> None:
     run = tuned(tmp_path, tiny_model, evaluate={"share": 0.25})
     score(run)
-    text = card(run, tiny_model)
+    text = card(run, base_of(run))
     assert "Of the test dialogues 25% were scored" in text
     assert "model-index" not in front_matter(text)
 
 
-def test_the_card_tells_the_data_the_settings_and_the_merge(run: Run, tiny_model: Path) -> None:
-    text = card(run, tiny_model, PARITY)
+def test_the_card_tells_the_data_the_settings_and_the_merge(run: Run) -> None:
+    text = card(run, base_of(run), PARITY)
     assert f"| train | 6 | 1 | `{'ab' * 32}` |" in text
     assert '"learning_rate": 0.05' in text
-    assert weights.identity(str(tiny_model)) in text
+    assert weights.identity(str(base_of(run))) in text
     assert "stored as bfloat16" in text
     assert "63 get the same label" in text
     assert "0.012 (0.02 was allowed)" in text
     assert "vLLM" not in text
-    assert "not tried with a running server" in card(run, tiny_model)
-    assert "## The merge" not in card(run, tiny_model)
+    assert "not tried with a running server" in card(run, base_of(run))
+    assert "## The merge" not in card(run, base_of(run))
     assert data_card.SOURCES["demo"][0] in text
 
 
 def test_a_subset_and_shots_are_said(tiny_model: Path, tmp_path: Path) -> None:
     run = tuned(tmp_path, tiny_model, finetune={"max_examples": 4}, instructions={"shots": 3})
-    text = card(run, tiny_model)
+    text = card(run, base_of(run))
     assert "A declared subset: 4 of the train rows" in text
     assert "up to 3 labelled train lines, left out here" in text
 
 
-def test_the_registered_model_is_said_to_be_dequantised(run: Run, tiny_model: Path, monkeypatch: Any) -> None:
+def test_the_registered_model_is_said_to_be_dequantised(run: Run, monkeypatch: Any) -> None:
     monkeypatch.setattr(weights, "origin", lambda _name: REGISTERED)
-    text = card(run, tiny_model)
+    text = card(run, base_of(run))
     assert front_matter(text)["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert front_matter(text)["license"] == "apache-2.0"
     assert "a pinned quantised file (from SmolLM2-135M-Instruct.Q4_1.gguf, dequantised)" in text
@@ -157,8 +157,8 @@ def test_text_from_outside_is_a_literal_or_a_name(tiny_model: Path, tmp_path: Pa
     run.record["run_id"] = EVIL
     run.record["stages"]["finetune"]["own"]["identity"] = {"model": EVIL}
     monkeypatch.setattr(weights, "origin", lambda _name: weights.Origin(EVIL, on_hub=True))
-    monkeypatch.setattr(model_card, "chat_template", lambda _tokenizer: lambda _messages: EVIL)
-    text = card(run, tiny_model, PARITY)
+    monkeypatch.setattr(model_card, "chat_template", lambda _tokenizer: lambda *_given: EVIL)
+    text = card(run, base_of(run), PARITY)
     assert "\u202e" not in text
     assert "# Mine" not in [line.strip() for line in text.splitlines()]
     assert text.count("\n# ") == 1
@@ -170,9 +170,9 @@ def test_text_from_outside_is_a_literal_or_a_name(tiny_model: Path, tmp_path: Pa
     assert front_matter(text)["base_model"].isascii()
 
 
-def test_the_same_run_makes_the_same_card_without_paths_or_lines(run: Run, tiny_model: Path) -> None:
-    text = card(run, tiny_model)
-    assert text == card(run, tiny_model)
-    assert str(tiny_model.parent) not in text
+def test_the_same_run_makes_the_same_card_without_paths_or_lines(run: Run) -> None:
+    text = card(run, base_of(run))
+    assert text == card(run, base_of(run))
+    assert str(base_of(run).parent) not in text
     assert str(run.layout.root) not in text
     assert not [words for words in ("<script", "license: mine", "naïve") if words in text]

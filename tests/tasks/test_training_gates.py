@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from model.dialogue import Instruction
 from model.errors import TrainingError
-from tasks.training_gates import check
+from model.packing import Item, encode
+from tasks.training_gates import check, check_tokens
 
 
 def row(utterance_id: str, prompt: str = "", answer: str = "joy", context: tuple[str, ...] = ()) -> Instruction:
@@ -82,3 +86,57 @@ def test_examples_do_not_hide_that_a_dialogue_comes_twice() -> None:
 def test_two_corpora_may_share_a_scene() -> None:
     copies = [row("emorynlp/dev/9/0", prompt=ROWS[0].prompt), row("emorynlp/dev/9/1", prompt=ROWS[1].prompt)]
     check([*ROWS, *copies])
+
+
+# ---- tokens
+
+NO_LIMIT = SimpleNamespace()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model)
+
+
+def tokenised(tokenizer: Any, rows: list[Instruction]) -> tuple[list[Instruction], list[Item]]:
+    items = [encode(tokenizer, one.prompt, [one.answer]) for one in rows]
+    return [replace(one, n_prompt_tokens=len(item.prompt)) for one, item in zip(rows, items, strict=True)], items
+
+
+def test_rows_of_the_right_tokens_pass(tokenizer: Any) -> None:
+    rows, items = tokenised(tokenizer, ROWS)
+    longest = max(len(item.prompt) + len(item.answers[0]) for item in items)
+    check_tokens(tokenizer, rows, items, NO_LIMIT)
+    check_tokens(tokenizer, rows, items, SimpleNamespace(max_position_embeddings=longest))
+    with pytest.raises(TrainingError, match=rf"rows are longer than the {longest - 1} tokens .* lower instructions"):
+        check_tokens(tokenizer, rows, items, SimpleNamespace(max_position_embeddings=longest - 1))
+
+
+def test_prompts_that_were_cut_or_counted_otherwise(tokenizer: Any) -> None:
+    rows, items = tokenised(tokenizer, ROWS)
+    cut = [replace(items[0], prompt=items[0].prompt[1:]), *items[1:]]
+    with pytest.raises(TrainingError, match=r"1 rows have prompts of other lengths .*: meld/train/0/0; set"):
+        check_tokens(tokenizer, rows, cut, NO_LIMIT)
+
+
+def word_tokenizer(words: str) -> Any:
+    """Knows these words and no others."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {word: number for number, word in enumerate(["<unk>", "<end>", *words.split()])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", eos_token="<end>")
+
+
+def test_labels_that_the_tokenizer_does_not_know() -> None:
+    known = word_tokenizer("neutral joy surprise anger sadness disgust fear Hi")
+    rows, items = tokenised(known, [row("meld/train/0/0", "Hi Hi")])
+    check_tokens(known, rows, items, NO_LIMIT)
+    lacking = word_tokenizer("neutral joy surprise anger sadness Hi")
+    rows, items = tokenised(lacking, [row("meld/train/0/0", "Hi Hi")])
+    with pytest.raises(TrainingError, match=r"2 labels of meld cannot be written whole .*: fear, disgust; take"):
+        check_tokens(lacking, rows, items, NO_LIMIT)

@@ -164,7 +164,7 @@ def test_real_clip_with_faces() -> None:
     found = frames(real_data("videos", "pyfeat_face_noface.mov"), replace(FAST, face_model=model))
     assert [chosen.faces for chosen in found] == [1, 1, 0, 0]
     assert [len(chosen.face_boxes or ()) for chosen in found] == [1, 1, 0, 0]
-    assert found[0].method == "best-2/fast/yunet"
+    assert found[0].method == "best-2/fast/yunet-2"
 
 
 def test_frames_are_given_back_at_once(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict, fields
 
 from tasks.keyframes import KeyframesSettings
-from tasks.video.options import VERSION, Options
+from tasks.video.options import FACES_VERSION, VERSION, Options
 
 
 def test_the_method_names_algorithm_version_mode_and_what_was_missing() -> None:
     assert Options().describe("fast") == f"best-{VERSION}/fast/nofaces"
     faces = Options(method="uniform", face_model="/a/yunet.onnx")
-    assert faces.describe("full") == f"uniform-{VERSION}/full/yunet"
+    assert faces.describe("full") == f"uniform-{VERSION}/full/yunet-{FACES_VERSION}"
 
 
 def test_options_survive_the_pipe() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,6 +86,59 @@ def test_a_face_decides_between_the_two_best() -> None:
 
     assert [picked.candidate.index for picked in choose(made, 4, face)] == asked[1:2]
     assert len(asked) == 2
+
+
+def faces_in(*indices: int, prominence: float = 1.0) -> tuple[Callable[[Candidate], float], list[int]]:
+    """A finder that sees a face in these looks, and what it was asked about."""
+    asked: list[int] = []
+
+    def face(candidate: Candidate) -> float:
+        asked.append(candidate.index)
+        return prominence if candidate.index in indices else 0.0
+
+    return face, asked
+
+
+def test_the_second_best_is_looked_at_where_somebody_is_seen_elsewhere() -> None:
+    made = window(3.0)
+    first, second, third = picks(made)
+    face, asked = faces_in(first)
+    choose(made, 4, face)
+    assert asked[:3] == [first, second, third]
+    assert len(asked) == 5
+    better, _ = faces_in(first, asked[3])
+    assert [one.candidate.index for one in choose(made, 4, better)] == [first, asked[3], third]
+
+
+def test_where_nobody_is_seen_in_several_frames_no_more_are_looked_at() -> None:
+    made = window(3.0)
+    face, asked = faces_in()
+    assert [one.candidate.index for one in choose(made, 4, face)] == picks(made) == asked
+
+
+def test_no_face_is_looked_for_where_it_could_not_win() -> None:
+    sharp = Look(6 / 12, 400.0, 120.0, 50.0, 1.0, False)
+    face, asked = faces_in(5, 7)
+    assert [one.candidate.index for one in choose(window(1.0, looks={6: sharp}), 4, face)] == [6] == asked
+
+
+def test_a_face_brings_back_no_picture_that_is_shown_already() -> None:
+    made = window(2.25)
+    first, second = picks(made)
+    known, asked = faces_in(first)
+    choose(made, 4, known)
+    rival = asked[2]
+    made.candidates[rival] = replace(made.candidates[rival], thumb=made.candidates[first].thumb)
+    face, asked = faces_in(first, rival)
+    assert [one.candidate.index for one in choose(made, 4, face)] == [first, second]
+    assert rival not in asked
+
+
+def test_faces_add_to_the_score_and_change_nothing_else() -> None:
+    made = window(4.8)
+    plain, seen = choose(made, 4), choose(made, 4, lambda _: 0.4)
+    assert [one.candidate.index for one in plain] == [one.candidate.index for one in seen]
+    assert [one.score for one in seen] == pytest.approx([(one.score or 0.0) + 0.2 for one in plain])
 
 
 def test_a_face_in_the_best_ends_the_looking() -> None:

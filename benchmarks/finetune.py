@@ -1,0 +1,244 @@
+"""What a training step costs: our trainer beside TRL's SFTTrainer on the same rows, step by step in turn.
+
+python benchmarks/finetune.py [--quick] [--meld FOLDER] [--cache workspace/cache] [--threads 1]
+
+SmolLM2-135M with a LoRA adapter on all linear layers, in float32, no dropout; prompts as the instructions stage writes
+them, of MELD's train lines or of made-up ones, with two lines of context and a made-up description of a video; loss on
+the answer alone. Both get the same tokens, the same batches in the same order, the same first adapter, the same
+optimizer. TRL (pip install trl datasets) has its tokens ready, no gradient checkpointing, and is tried padded and, if
+not --quick, padding-free; the faster counts. So is ours without oneDNN (model/fast_linear.py), which gains most where
+torch's BLAS does not know the processor. Each trainer is a process of its own that does a step when it is told to.
+
+Steps are timed by the CPU seconds of the process, with one thread unless --threads says more (then by the clock).
+The floor is the multiplications of the frozen weights, forwards and backwards, on the tokens that differ, at the speed
+of one such multiplication measured in between. It is to be at least 2.5 times TRL's examples per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from training import peer
+from training.rows import examples
+
+from model import fast_linear, lora, packing, trainer, weights
+from model.training_plan import Example, TrainOptions, batches
+from model.training_step import memory_mib
+
+BATCH = 8
+NAMES = ["ours", "ours_without_onednn", "trl", "trl_padding_free"]
+
+
+def main() -> None:
+    options = arguments()
+    if options.child:
+        return serve(options)
+    orders = ("shuffled",) if options.quick else ("shuffled", "grouped")
+    figures: dict[str, Any] = {}
+    for order in orders:
+        figures |= {
+            name if order == "shuffled" else f"{name}_{order}": v for name, v in compared(options, order).items()
+        }
+    table = Table("figure", "value", title=f"batches of {BATCH}, {options.steps} steps, {options.threads} threads")
+    for name, value in figures.items():
+        table.add_row(name, str(value))
+    Console().print(table)
+    print(json.dumps(figures))
+    return None
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="4 steps, shuffled rows, TRL padded")
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--meld", type=Path, help="folder of MELD's CSV files; else lines are made up")
+    parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where the weights are kept")
+    parser.add_argument("--trainers", help=f"some of {','.join(NAMES)}; all of them hold 15 GB")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--order", default="shuffled", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.steps = 4 if options.quick else options.steps
+    return options
+
+
+def compared(options: argparse.Namespace, order: str) -> dict[str, Any]:
+    """All trainers on the same batches, a step each in turn."""
+    names = (["ours", "trl"] if options.quick else NAMES) if options.trainers is None else options.trainers.split(",")
+    if not (importlib.util.find_spec("trl") and importlib.util.find_spec("datasets")):
+        print("trl and datasets are not installed: no figures of the peer")
+        names = [name for name in names if not name.startswith("trl")]
+    children = {name: start(name, order, options) for name in names}
+    steps: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    about = {name: ask(child) for name, child in children.items()}  # loaded
+    speeds = []
+    for _ in range(options.steps):
+        for name, child in children.items():
+            steps[name].append(ask(child))
+        speeds.append(gflops(options))
+    ends = {name: ask(child) for name, child in children.items()}
+    for child in children.values():
+        child.wait()
+    return summary(steps, about["ours"], ends, statistics.median(speeds))
+
+
+def start(name: str, order: str, options: argparse.Namespace) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, "--child", name, "--order", order, "--steps", str(options.steps)]
+    command += ["--threads", str(options.threads), "--cache", str(options.cache)]
+    command += ["--meld", str(options.meld)] if options.meld else []
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def ask(child: subprocess.Popen[str]) -> dict[str, float]:
+    """One answer of a child, which is told to go on first."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    line = child.stdout.readline()
+    if not line:
+        raise SystemExit(f"{child.args} ended early")
+    return dict(json.loads(line))
+
+
+def summary(
+    steps: dict[str, list[dict[str, float]]], about: dict[str, float], ends: dict[str, dict[str, float]], speed: float
+) -> dict[str, Any]:
+    seconds = {name: statistics.median(step["seconds"] for step in some[1:]) for name, some in steps.items()}
+    floor = about["gflop_a_step"] / speed
+    figures: dict[str, Any] = {}
+    for name in steps:
+        figures[f"{name}_examples_per_s"] = round(BATCH / seconds[name], 2)
+        figures[f"{name}_peak_mib"] = round(ends[name]["peak_mib"])
+        figures[f"{name}_losses"] = [round(step["loss"], 4) for step in steps[name]]
+    peers = [name for name in steps if name.startswith("trl")]
+    best = min(peers, key=lambda name: seconds[name]) if peers else None
+    gaps = [abs(a["loss"] - b["loss"]) for name in peers for a, b in zip(steps["ours"], steps[name], strict=True)]
+    return {
+        "vs_trl": vs(steps, seconds, best, "ours"),
+        "loss_gap": max(gaps, default=None),
+        "memory_vs_trl": round(ends["ours"]["peak_mib"] / ends[best]["peak_mib"], 2) if best else None,
+        "vs_trl_without_onednn": vs(steps, seconds, best, "ours_without_onednn"),
+        "ours_vs_floor": round(seconds["ours"] / floor, 2),
+        "gflops": round(speed, 1),
+        "unique_tokens_share": round(about["unique_share"], 3),
+        "padded_tokens_share": round(about["padded_share"], 3),
+        **figures,
+    }
+
+
+def vs(steps: Mapping[str, Any], seconds: Mapping[str, float], best: str | None, name: str) -> float | None:
+    """How many times as long a step of the peer takes; None where one of them was not run."""
+    return round(seconds[best] / seconds[name], 2) if best and name in steps else None
+
+
+# ---- in a process of its own
+
+
+def serve(options: argparse.Namespace) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    answers = own_output()
+    torch.set_num_threads(options.threads)
+    folder = weights.resolve(weights.DEFAULT, options.cache)
+    model, tokenizer = lora.load(folder)
+    if options.child.startswith("trl"):  # as its users load it
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = lora.attach(model, lora.LoraOptions(dropout=0.0), weights.DEFAULT)
+    if options.child != "ours":
+        fast_linear.switch_off(model)
+    train = TrainOptions(
+        batch_size=BATCH, micro_batch=BATCH, max_steps=options.steps, schedule="constant", warmup=0.0,
+        keep="last", checkpoint_every=10**6, group_by_length=options.order == "grouped",
+    )  # fmt: skip
+    rows = examples(tokenizer, BATCH * options.steps, options.meld, options.cache)
+    parts = [batch for batch, _, _ in batches(rows, train, 0, options.steps)]
+    wait_for_word()
+    answers({"gflop_a_step": gflop(model, parts), **shares(parts)})
+    if options.child.startswith("ours"):
+        run = ours(model, rows, train)
+    else:
+        run = peer.losses(model, tokenizer, parts, train, padding_free=options.child == "trl_padding_free")
+    wait = time.process_time if options.threads == 1 else time.perf_counter
+    for _ in range(options.steps):
+        wait_for_word()
+        before = wait()
+        loss = next(run)
+        answers({"loss": loss, "seconds": wait() - before})
+    wait_for_word()
+    answers({"peak_mib": memory_mib()})
+
+
+def wait_for_word() -> None:
+    sys.stdin.readline()
+
+
+def own_output() -> Callable[[dict[str, float]], None]:
+    """Where answers go; whatever else the process prints goes to the errors."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return lambda value: print(json.dumps(value), file=answers, flush=True)
+
+
+def ours(model: Any, rows: Sequence[Example], options: TrainOptions) -> Iterator[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        for step in trainer.train(model, rows, Path(folder), options):
+            yield step.loss
+
+
+# ---- what it costs at least
+
+
+def gflop(model: Any, parts: Sequence[Sequence[Example]]) -> float:
+    """Multiplications of a step, in the mean: two for a token and a frozen weight, and as many backwards."""
+    frozen = [p.numel() for name, p in model.named_parameters() if not p.requires_grad and p.ndim == 2]
+    body = sum(frozen) - max(frozen)  # the embedding is looked up, and its use for the logits is that of few tokens
+    tokens = statistics.mean(packing.n_computed([row.item for row in part]) for part in parts)
+    return 4 * body * tokens / 1e9
+
+
+def shares(parts: Sequence[Sequence[Example]]) -> dict[str, float]:
+    """Tokens of a step as shares of the rows' own: computed by us, and by a trainer that pads."""
+    items = [[row.item for row in part] for part in parts]
+    lengths = [[len(item.prompt) + len(item.answers[0]) for item in part] for part in items]
+    own = sum(map(sum, lengths))
+    return {
+        "unique_share": sum(packing.n_computed(part) for part in items) / own,
+        "padded_share": sum(len(part) * max(part) for part in lengths) / own,
+    }
+
+
+def gflops(options: argparse.Namespace) -> float:
+    """Speed of one multiplication of the model's own shape, by the same clock as the steps."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    layer = torch.nn.Linear(576, 1536, bias=False).requires_grad_(False)
+    x, speeds = torch.randn(1200, 576), []
+    for one in (layer, fast_linear.switch_on(copy.deepcopy(layer))):
+        one(x)
+        start = clock()
+        for _ in range(20):
+            one(x)
+        speeds.append(20 * 2 * 1200 * 576 * 1536 / (clock() - start) / 1e9)
+    return max(speeds)
+
+
+if __name__ == "__main__":
+    main()
