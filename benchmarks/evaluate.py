@@ -2,13 +2,14 @@
 
 python benchmarks/evaluate.py [--quick] [--data path/to/MELD] [--rows 96] [--cache workspace/cache]
 
-The same model (SmolLM2-135M-Instruct, float32 on the CPU), prompts and machine for all. Prompts are written by the
-instructions stage: made-up dialogues with descriptions, or MELD's dev lines without (--data). The harness (pip install
---no-deps lm-eval) does what its multiple_choice tasks do on the HF backend: log-likelihoods of all labels, without end
-tokens, by requests of the same batch size as ours. The paper's code generates row by row with 4 beams, a repetition
-penalty of 1.15 and up to 256 tokens; here it is let off after 16 (evaluate.max_new_tokens), and once more, cut short,
-after as many as the longest label has, the least that it could take. Both are timed on fewer rows and compared by time
-a row: CPU time of one thread, which a busy machine disturbs least.
+The same weights (SmolLM2-135M-Instruct, float32 on the CPU), prompts and machine for all; the peers' model is as
+transformers loads it, ours multiplies through oneDNN (model/fast_linear.py), and once more …_without_onednn. Prompts
+are written by the instructions stage: made-up dialogues with descriptions, or MELD's dev lines without (--data). The
+harness (pip install --no-deps lm-eval) does what its multiple_choice tasks do on the HF backend: log-likelihoods of all
+labels, without end tokens, by requests of the same batch size as ours. The paper's code generates row by row with 4
+beams, a repetition penalty of 1.15 and up to 256 tokens; here it is let off after 16 (evaluate.max_new_tokens), and
+once more, cut short, after as many as the longest label has, the least that it could take. Both are timed on fewer
+rows and compared by time a row: CPU time of one thread, which a busy machine disturbs least.
 
 The floor is the arithmetic of the unique tokens alone (a tree of all prompts and labels: what rows have in common once,
 however far apart they are) at the speed of this machine's products in the model's own shapes.
@@ -50,20 +51,25 @@ BATCH = 16
 
 def main() -> None:
     import torch
+    from transformers import AutoModelForCausalLM
 
     options = arguments()
     torch.set_num_threads(1)
-    model, tokenizer = lora.load(weights.resolve(weights.DEFAULT, options.cache), device="cpu")
+    folder = weights.resolve(weights.DEFAULT, options.cache)
+    model, tokenizer = lora.load(folder, device="cpu")
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    packed = copy.deepcopy(plain)  # the peers' own keeps the attention that it came with
     share, prompts = packing.supported(model), prompts_of(options)
     longest = max(map(len, packing.encode(tokenizer, "x", LABELS).answers))
-    few = {"ours": len(prompts), "lm_eval": len(prompts) // 4, "beam": len(prompts) // 8}
-    few["beam_cut_short"] = few["beam"]
+    few = {"ours": len(prompts), "ours_without_onednn": len(prompts), "lm_eval": len(prompts) // 4}
+    few |= dict.fromkeys(("beam", "beam_cut_short"), len(prompts) // 8)
     ways: dict[str, Callable[[Sequence[str]], Any]] = {
         "ours": lambda part: predictor.score(model, tokenizer, part, LABELS, share=share, batch_size=BATCH),
-        "beam": lambda part: beams(model, tokenizer, part, Decoding().max_new_tokens),
-        "beam_cut_short": lambda part: beams(model, tokenizer, part, longest),
+        "ours_without_onednn": lambda part: predictor.score(packed, tokenizer, part, LABELS, batch_size=BATCH),
+        "beam": lambda part: beams(plain, tokenizer, part, Decoding().max_new_tokens),
+        "beam_cut_short": lambda part: beams(plain, tokenizer, part, longest),
     }
-    if harness := harness_of(model, tokenizer):
+    if harness := harness_of(plain, tokenizer):
         ways["lm_eval"] = lambda part: harness_scores(harness, part)
     times: dict[str, list[float]] = {name: [] for name in ways}
     found: dict[str, Any] = {name: way(prompts[:1]) for name, way in ways.items()}  # warm
@@ -75,7 +81,7 @@ def main() -> None:
             print(f"{name}: {times[name][-1]:.3f} s a row", file=sys.stderr)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     figures = compared(seconds) | floor(model, tokenizer, prompts, seconds["ours"]) | agreement(found, few, share)
-    figures |= exact(model, tokenizer, prompts, found["ours"])
+    figures |= exact(plain, tokenizer, prompts, found["ours"])
     table = Table("figure", "value", title=f"{len(prompts)} prompts, CPU time of one thread")
     for name, value in figures.items():
         table.add_row(name, str(value))
@@ -160,7 +166,9 @@ def compared(seconds: dict[str, float]) -> dict[str, Any]:
         "vs_row_by_row_beam_cut_short": "beam_cut_short",
     }
     figures: dict[str, Any] = {
-        name: round(seconds[way] / seconds["ours"], 2) if way in seconds else None for name, way in ratios.items()
+        name + end: round(seconds[way] / seconds[f"ours{end}"], 2) if way in seconds else None
+        for end in ("", "_without_onednn")
+        for name, way in ratios.items()
     }
     return figures | {f"{name}_ms_per_row": round(1000 * value, 1) for name, value in seconds.items()}
 
@@ -222,17 +230,16 @@ def products_per_second(model: Any) -> float:
     """Multiplications (with their addition) a second of one layer's products on 1,024 tokens; the median of some."""
     import torch
 
-    layer = model.model.layers[0]
-    sizes = [p for p in layer.parameters() if p.dim() == 2]
-    inputs = {p.shape[1]: torch.randn(1024, p.shape[1]) for p in sizes}
+    products = [one for one in model.model.layers[0].modules() if isinstance(one, torch.nn.Linear)]
+    inputs = {one.in_features: torch.randn(1, 1024, one.in_features) for one in products}
     times = []
     with torch.inference_mode():
         for _ in range(12):
             start = time.process_time()
-            for p in sizes:
-                torch.nn.functional.linear(inputs[p.shape[1]], p)
+            for one in products:
+                one(inputs[one.in_features])
             times.append(time.process_time() - start)
-    return 1024 * sum(p.numel() for p in sizes) / statistics.median(times)
+    return 1024 * sum(one.weight.numel() for one in products) / statistics.median(times)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def load(
         raise WeightsError(f"{model_folder} cannot be loaded as a causal language model: {reason}") from error
     if tokenizer.eos_token_id is None:
         raise WeightsError(f"{model_folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
-    model = (model if more else model.to(place)).eval()
+    model = (model if more else model.to(place)).eval().requires_grad_(False)  # frozen: what fast_linear.py asks for
     model = _with_adapter(model, adapter) if adapter else model
     return fast_linear.switch_on(model), tokenizer
 

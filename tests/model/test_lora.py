@@ -274,3 +274,9 @@ def test_an_adapter_that_is_not_finite_is_not_merged(tiny_model: Path, tmp_path:
     lora.trainable(model)[0][1].data.fill_(float("nan"))
     with pytest.raises(TrainingError, match="the adapter cannot be merged"):
         lora.merge(model, tokenizer, tmp_path / "out", "float32")
+
+
+def test_base_weights_come_frozen_so_that_prediction_multiplies_as_training_does(tiny_model: Path) -> None:
+    model, _ = lora.load(tiny_model, device="cpu")
+    assert not lora.trainable(model)
+    assert lora.trainable(lora.attach(model, lora.LoraOptions(), "tiny"))
