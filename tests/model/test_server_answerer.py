@@ -58,8 +58,8 @@ def test_a_fault_is_that_of_one_chat(reply: Reply, reason: str, tries: int) -> N
 
 def test_what_every_chat_would_meet_is_one_error() -> None:
     with playing(Reply(status=401)) as server, pytest.raises(ServerError, match="refused the key"):
-        answerer(server.url).answer(CHATS, 7)
-    assert len(server.seen) <= 4
+        answerer(server.url).answer(CHATS * 10, 7)
+    assert len(server.seen) < 30  # those under way when the first came back
 
 
 def test_no_chats_no_requests() -> None:
