@@ -17,6 +17,7 @@ from flows import (
     compare_command,
     corpus_commands,
     counterfactual_command,
+    explain_command,
     export_command,
     frames_command,
     read_commands,
@@ -37,6 +38,7 @@ check_command.register(app)
 read_commands.register(app)
 compare_command.register(app)
 counterfactual_command.register(app)
+explain_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 corpus_commands.register(app)
