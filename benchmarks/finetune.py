@@ -6,7 +6,8 @@ SmolLM2-135M with a LoRA adapter on all linear layers, in float32, no dropout; p
 them, of MELD's train lines or of made-up ones, with two lines of context and a made-up description of a video; loss on
 the answer alone. Both get the same tokens, the same batches in the same order, the same first adapter, the same
 optimizer. TRL (pip install trl datasets) has its tokens ready, no gradient checkpointing, and is tried padded and, if
-not --quick, padding-free; the faster counts. Each trainer is a process of its own that does a step when it is told to.
+not --quick, padding-free; the faster counts. So is ours without oneDNN (model/fast_linear.py), which gains most where
+torch's BLAS does not know the processor. Each trainer is a process of its own that does a step when it is told to.
 
 Steps are timed by the CPU seconds of the process, with one thread unless --threads says more (then by the clock).
 The floor is the multiplications of the frozen weights, forwards and backwards, on the tokens that differ, at the speed
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from model.training_plan import Example, TrainOptions, batches
 from model.training_step import memory_mib
 
 BATCH = 8
+NAMES = ["ours", "ours_without_onednn", "trl", "trl_padding_free"]
 
 
 def main() -> None:
@@ -61,10 +63,11 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="4 steps, one order, TRL padded")
+    parser.add_argument("--quick", action="store_true", help="4 steps, shuffled rows, TRL padded")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--meld", type=Path, help="folder of MELD's CSV files; else lines are made up")
     parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where the weights are kept")
+    parser.add_argument("--trainers", help=f"some of {','.join(NAMES)}; all of them hold 15 GB")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--order", default="shuffled", help=argparse.SUPPRESS)
@@ -75,11 +78,10 @@ def arguments() -> argparse.Namespace:
 
 def compared(options: argparse.Namespace, order: str) -> dict[str, Any]:
     """All trainers on the same batches, a step each in turn."""
-    names = ["ours"]
-    if importlib.util.find_spec("trl") and importlib.util.find_spec("datasets"):
-        names += ["trl"] if options.quick else ["trl", "trl_padding_free"]
-    else:
+    names = (["ours", "trl"] if options.quick else NAMES) if options.trainers is None else options.trainers.split(",")
+    if not (importlib.util.find_spec("trl") and importlib.util.find_spec("datasets")):
         print("trl and datasets are not installed: no figures of the peer")
+        names = [name for name in names if not name.startswith("trl")]
     children = {name: start(name, order, options) for name in names}
     steps: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     about = {name: ask(child) for name, child in children.items()}  # loaded
@@ -123,19 +125,25 @@ def summary(
         figures[f"{name}_examples_per_s"] = round(BATCH / seconds[name], 2)
         figures[f"{name}_peak_mib"] = round(ends[name]["peak_mib"])
         figures[f"{name}_losses"] = [round(step["loss"], 4) for step in steps[name]]
-    peers = [name for name in steps if name != "ours"]
+    peers = [name for name in steps if name.startswith("trl")]
     best = min(peers, key=lambda name: seconds[name]) if peers else None
     gaps = [abs(a["loss"] - b["loss"]) for name in peers for a, b in zip(steps["ours"], steps[name], strict=True)]
     return {
-        "vs_trl": round(seconds[best] / seconds["ours"], 2) if best else None,
+        "vs_trl": vs(steps, seconds, best, "ours"),
         "loss_gap": max(gaps, default=None),
         "memory_vs_trl": round(ends["ours"]["peak_mib"] / ends[best]["peak_mib"], 2) if best else None,
+        "vs_trl_without_onednn": vs(steps, seconds, best, "ours_without_onednn"),
         "ours_vs_floor": round(seconds["ours"] / floor, 2),
         "gflops": round(speed, 1),
         "unique_tokens_share": round(about["unique_share"], 3),
         "padded_tokens_share": round(about["padded_share"], 3),
         **figures,
     }
+
+
+def vs(steps: Mapping[str, Any], seconds: Mapping[str, float], best: str | None, name: str) -> float | None:
+    """How many times as long a step of the peer takes; None where one of them was not run."""
+    return round(seconds[best] / seconds[name], 2) if best and name in steps else None
 
 
 # ---- in a process of its own
@@ -149,9 +157,11 @@ def serve(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     folder = weights.resolve(weights.DEFAULT, options.cache)
     model, tokenizer = lora.load(folder)
-    if options.child != "ours":  # as its users load it
+    if options.child.startswith("trl"):  # as its users load it
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model = lora.attach(model, lora.LoraOptions(dropout=0.0), weights.DEFAULT)
+    if options.child != "ours":
+        fast_linear.switch_off(model)
     train = TrainOptions(
         batch_size=BATCH, micro_batch=BATCH, max_steps=options.steps, schedule="constant", warmup=0.0,
         keep="last", checkpoint_every=10**6, group_by_length=options.order == "grouped",
@@ -160,7 +170,7 @@ def serve(options: argparse.Namespace) -> None:
     parts = [batch for batch, _, _ in batches(rows, train, 0, options.steps)]
     wait_for_word()
     answers({"gflop_a_step": gflop(model, parts), **shares(parts)})
-    if options.child == "ours":
+    if options.child.startswith("ours"):
         run = ours(model, rows, train)
     else:
         run = peer.losses(model, tokenizer, parts, train, padding_free=options.child == "trl_padding_free")

@@ -104,13 +104,16 @@ def _as_evaluate(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unlike(settings: Mapping[str, StageSettings]) -> list[str]:
-    """Faults of a correction that would be fitted on other scores than it is applied to."""
+    """Faults of stages that would have to do with the same model and do not: a tuned one and one on a server, a
+    correction that would be fitted on other scores than it is applied to."""
     fitted, applied = settings.get("calibrate"), settings.get("evaluate")
+    if getattr(applied, "server", None) and getattr(settings.get("finetune"), "enabled", False):
+        return ["finetune.enabled: must be false with evaluate.server, which runs a model that is not tuned here"]
     if not getattr(fitted, "enabled", False):
         return []
     return [
         f"calibrate.{name}: must be what evaluate.{name} is; leave it out"
-        for name in ("model", "normalise")
+        for name in ("model", "method", "normalise")
         if getattr(fitted, name, None) != getattr(applied, name, None)
     ]
 

@@ -10,18 +10,19 @@ from model.caption_text import clean
 from model.errors import VideoError
 
 MAX_BYTES = 1_000_000
-"""Longer answers are refused; a description of a thousand tokens has some 10,000 bytes with all that is around it."""
+"""Longer answers are refused; an answer of a thousand tokens has some 10,000 bytes with all that is around it."""
 
 UNFINISHED = frozenset({"abort", "content_filter", "error", "function_call", "tool_calls"})
-"""What ``finish_reason`` says where the text is not the model's description."""
+"""What ``finish_reason`` says where the text is not what the model was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``n_tokens`` generated, 0 where the server does not say."""
+    """``n_tokens`` generated, and ``n_prompt_tokens`` read for it; 0 where the server does not say."""
 
     text: str
     n_tokens: int
+    n_prompt_tokens: int = 0
 
 
 def answer_of(body: bytes) -> Answer:
@@ -39,11 +40,12 @@ def answer_of(body: bytes) -> Answer:
         raise VideoError("bad_answer", detail)
     if ended is not None and (not isinstance(ended, str) or ended in UNFINISHED):
         raise VideoError("bad_answer", f"the server ended the text for {str(ended)[:40]!r}")
-    return Answer(text, _count(found.get("usage")))
+    usage = found.get("usage")
+    return Answer(text, _count(usage, "completion_tokens"), _count(usage, "prompt_tokens"))
 
 
-def _count(usage: Any) -> int:
-    number = usage.get("completion_tokens") if isinstance(usage, dict) else None
+def _count(usage: Any, name: str) -> int:
+    number = usage.get(name) if isinstance(usage, dict) else None
     return number if type(number) is int and 0 <= number <= MAX_BYTES else 0
 
 
@@ -53,7 +55,7 @@ def object_of(body: bytes) -> dict[str, Any]:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
         said = clean(body[:200].decode("utf-8", "replace"))[:60]
-        detail = f"the server's answer is not JSON: {said!r}; is captions.server the root of its API (…/v1)?"
+        detail = f"the server's answer is not JSON: {said!r}; is its address the root of an API (…/v1)?"
         raise VideoError("bad_answer", detail) from error
     if not isinstance(found, dict):
         raise VideoError("bad_answer", f"the server's answer is a {type(found).__name__}, not an object")

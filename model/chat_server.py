@@ -40,6 +40,7 @@ class ChatServer:
 
     ``timeout_s`` bounds each silence, and the time that the body of an answer takes. ``per_minute`` limits requests,
     tries included, over all threads. ``first_wait_s`` is the wait before the second try; it doubles each time.
+    ``section`` names the settings that errors speak of, ``shorter`` the one that makes a request smaller.
     """
 
     def __init__(
@@ -50,11 +51,15 @@ class ChatServer:
         timeout_s: float = 120.0,
         per_minute: int | None = None,
         first_wait_s: float = 1.0,
+        section: str = "captions",
+        shorter: str = "captions.max_frames",
     ) -> None:
         self.url = url.rstrip("/")
         self.key_env = key_env
         self.timeout_s = timeout_s
         self.first_wait_s = first_wait_s
+        self.section = section
+        self.shorter = shorter
         self._pace = _Pace(60 / per_minute if per_minute else 0.0)
 
     @contextmanager
@@ -147,12 +152,12 @@ class ChatServer:
         if status in REFUSED:
             return self._unusable(f"refused the key (status {status}): put the right one into {self.key_env}")
         if status in ABSENT and not listing:
-            told = f"has no such model or address (status {status}{said}): set captions.model to a name that it lists"
-            return self._unusable(told)
+            told = f"has no such model or address (status {status}{said})"
+            return self._unusable(f"{told}: set {self.section}.model to a name that it lists")
         if status in PASSING:
             detail = f"the server at {self.url} answered with status {status}{said} {TRIES} times; look at its log"
             return _Passing(VideoError("server_error", detail), _retry_after(response.headers.get("retry-after", "")))
-        detail = f"the server at {self.url} refused the request (status {status}{said}); try captions.max_frames lower"
+        detail = f"the server at {self.url} refused the request (status {status}{said}); try {self.shorter} lower"
         return VideoError("refused", detail)
 
     def _refuse_redirect(self, response: httpx.Response) -> None:
@@ -162,11 +167,12 @@ class ChatServer:
             raise self._unusable(told)
 
     def _unusable(self, told: str) -> ServerError:
-        return ServerError(f"the server at {self.url} {told}, or set captions.server to another one")
+        return ServerError(f"the server at {self.url} {told}, or set {self.section}.server to another one")
 
     def _late(self) -> VideoError:
-        detail = f"the server at {self.url} took more than {self.timeout_s:g} s; raise captions.server_timeout_s"
-        return VideoError("timed_out", f"{detail}, or lower captions.server_requests")
+        detail = f"the server at {self.url} took more than {self.timeout_s:g} s; raise "
+        detail += f"{self.section}.server_timeout_s, or lower {self.section}.server_requests"
+        return VideoError("timed_out", detail)
 
     def _delay(self, tried: int, retry_after_s: float) -> float:
         backoff = min(LONGEST_WAIT_S, self.first_wait_s * float(2 ** (tried - 1))) * random.uniform(0.5, 1.0)

@@ -119,8 +119,10 @@ class Instruction:
 class Prediction:
     """What a system says of one utterance. ``predicted`` is None where the answer does not parse: counted wrong.
 
-    ``scores`` maps each label of the corpus to a probability (empty for free generation); ``raw`` is the answer
-    as generated, or the best label where labels were scored. ``system`` is "tuned" or "untuned".
+    ``scores`` maps each label of the corpus to a probability (empty where an answer was generated); ``raw`` is the
+    answer as generated (its first 2,000 characters), or the label where labels were scored. ``system`` is "tuned",
+    "untuned" or the name of a server's model. The tokens read and written are None where nothing was generated or the
+    server does not count.
     """
 
     utterance_id: str
@@ -130,6 +132,8 @@ class Prediction:
     scores: dict[str, float]
     raw: str
     seconds: float
+    n_prompt_tokens: int | None = None
+    n_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ are the same up to rounding.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,10 @@ FEWEST_ROWS = 8  # below, both are as fast
 
 
 def switch_on(model: Any) -> Any:
-    """``model`` itself; its plain linear layers in float32 on a CPU multiply through oneDNN where torch has it."""
+    """``model`` itself; its plain linear layers in float32 on a CPU multiply through oneDNN where torch has it.
+
+    So do those with an adapter of PEFT's plain kind, which is added in place, without copies of the layer's output.
+    """
     import torch
 
     if not available():
@@ -26,6 +29,10 @@ def switch_on(model: Any) -> Any:
         weight = getattr(module, "weight", None)
         if type(module) is torch.nn.Linear and weight is not None and weight.device.type == "cpu":
             module.__class__ = _layer()
+    for module in model.modules():
+        plain = hasattr(module, "lora_A") and type(module).__name__ == "Linear" and not any(module.lora_bias.values())
+        if plain and isinstance(module.base_layer, _layer()):
+            module.__class__ = _adapted(cast("Any", type(module)))
     return model
 
 
@@ -51,6 +58,24 @@ def _multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) 
     return found
 
 
+def switch_off(model: Any) -> Any:
+    """``model`` itself, with torch's and PEFT's own layers again."""
+    for module in model.modules():
+        if type(module).__name__ in ("FastLinear", "FastAdapter"):
+            module.__class__ = type(module).__bases__[0]
+    return model
+
+
+def _usable(layer: Any, x: torch.Tensor) -> bool:
+    """Whether a frozen layer may multiply these rows so."""
+    import torch
+
+    frozen = not layer.weight.requires_grad and (layer.bias is None or not layer.bias.requires_grad)
+    plain = layer.weight.dtype == x.dtype == torch.float32 and layer.weight.device == x.device
+    enough = x.numel() >= FEWEST_ROWS * layer.in_features
+    return frozen and plain and enough and x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 @cache
 def _layer() -> type:
     import torch
@@ -68,10 +93,7 @@ def _layer() -> type:
 
     class FastLinear(torch.nn.Linear):  # type: ignore[misc]
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            few = x.numel() < FEWEST_ROWS * self.in_features
-            frozen = not self.weight.requires_grad and (self.bias is None or not self.bias.requires_grad)
-            plain = self.weight.dtype == x.dtype == torch.float32 and self.weight.device == x.device
-            if few or not frozen or not plain or x.device.type != "cpu" or torch.compiler.is_compiling():
+            if not _usable(self, x):
                 return super().forward(x)
             if not (torch.is_grad_enabled() and x.requires_grad):
                 return _multiply(x, self.weight, self.bias)
@@ -79,3 +101,52 @@ def _layer() -> type:
             return found
 
     return FastLinear
+
+
+@cache
+def _adapted(kind: Any) -> type:
+    """A PEFT layer of this type that adds its low-rank part in place."""
+    import torch
+
+    class Adapted(torch.autograd.Function):  # type: ignore[misc]
+        """The frozen weight sees ``x``, the adapter ``dropped``: the same where nothing is dropped."""
+
+        @staticmethod
+        def forward(ctx: Any, x: Any, dropped: Any, weight: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+            low = _multiply(dropped, a, None).flatten(0, -2)
+            y = _multiply(x, weight, bias)
+            y.flatten(0, -2).addmm_(low, b.t(), alpha=scale)
+            ctx.save_for_backward(dropped, weight, a, b, low)
+            ctx.scale, ctx.same = scale, dropped is x
+            return y
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            dropped, weight, a, b, low = ctx.saved_tensors
+            flat = gradient.flatten(0, -2)
+            part = _multiply(flat, b.t(), None) * ctx.scale
+            of_a = part.t() @ dropped.flatten(0, -2)
+            of_b = flat.t() @ low * ctx.scale
+            of_x, of_dropped = None, None
+            if ctx.needs_input_grad[0]:
+                of_x = _multiply(gradient, weight.t(), None)
+                if ctx.same:
+                    of_x.flatten(0, -2).addmm_(part, a)
+            if ctx.needs_input_grad[1] and not ctx.same:
+                of_dropped = (part @ a).view_as(dropped)
+            return of_x, of_dropped, None, None, of_a, of_b, None
+
+    class FastAdapter(kind):  # type: ignore[misc]
+        def forward(self, x: torch.Tensor, *args: Any, **given: Any) -> torch.Tensor:
+            base, names = self.base_layer, self.active_adapters
+            ordinary = not (args or given or self.disable_adapters or self.merged or self.lora_variant)
+            if not ordinary or [*names] != [*self.lora_A] or len(names) != 1 or not _usable(base, x):
+                found: torch.Tensor = super().forward(x, *args, **given)
+                return found
+            (name,) = names
+            dropped = self.lora_dropout[name](x)
+            factors = self.lora_A[name].weight, self.lora_B[name].weight
+            made: torch.Tensor = Adapted.apply(x, dropped, base.weight, base.bias, *factors, self.scaling[name])
+            return made
+
+    return FastAdapter

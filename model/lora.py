@@ -67,8 +67,8 @@ def load(
     if tokenizer.eos_token_id is None:
         raise WeightsError(f"{model_folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
     model = (model if more else model.to(place)).eval()
-    fast_linear.switch_on(model)
-    return (_with_adapter(model, adapter) if adapter else model), tokenizer
+    model = _with_adapter(model, adapter) if adapter else model
+    return fast_linear.switch_on(model), tokenizer
 
 
 def _four_bits(place: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def attach(model: Any, options: LoraOptions, base_name: str, seed: int = 0) -> A
     except ValueError as error:
         raise TrainingError(f"no adapter for {base_name}: {error}; choose another lora target") from error
     tuned.peft_config["default"].base_model_name_or_path = base_name
-    return tuned
+    return fast_linear.switch_on(tuned)
 
 
 def trainable(model: Any) -> list[tuple[str, Any]]:

@@ -82,11 +82,17 @@ def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -
     """
     import torch
 
+    return torch.stack([part.sum() for part in token_log_probs(model, items, share=share)])
+
+
+def token_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> tuple[torch.Tensor, ...]:
+    """The same token by token: float32 [tokens] of each answer of item 0, of item 1, …"""
     if not share or not _within_window(model, items):
         return _plain(model, items)
     stream = lay_out(items)
     found = _log_probs(model, stream, [target for one in stream.answers for target in one])
-    return torch.stack([part.sum() for part in found.split([len(one) for one in stream.answers])])
+    parts: tuple[torch.Tensor, ...] = found.split([len(one) for one in stream.answers])
+    return parts
 
 
 def text_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> torch.Tensor:
@@ -94,11 +100,12 @@ def text_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> 
     import torch
 
     if not share or not _within_window(model, items):
-        return _plain(model, [Item(item.prompt[:1], (item.prompt[1:] + item.answers[0],)) for item in items])
+        texts = [Item(item.prompt[:1], (item.prompt[1:] + item.answers[0],)) for item in items]
+        return torch.stack([part.sum() for part in _plain(model, texts)])
     stream = lay_out(items)
-    texts = [rest + answer for rest, answer in zip(stream.rests, stream.answers, strict=True)]
-    found = _log_probs(model, stream, [*stream.prefix, *(target for one in texts for target in one)])
-    first, *parts = found.split([len(stream.prefix), *map(len, texts)])
+    rows = [rest + answer for rest, answer in zip(stream.rests, stream.answers, strict=True)]
+    found = _log_probs(model, stream, [*stream.prefix, *(target for one in rows for target in one)])
+    first, *parts = found.split([len(stream.prefix), *map(len, rows)])
     return torch.stack([part.sum() for part in parts]) + first.sum()
 
 
@@ -128,7 +135,7 @@ def supported(model: Any) -> bool:
     same = False
     try:
         with torch.no_grad():
-            plain, shared = _plain(model, items), answer_log_probs(model, items)
+            plain, shared = (answer_log_probs(model, items, share=share) for share in (False, True))
         tolerance = 1e-3 if next(model.parameters()).dtype == torch.float32 else 0.05
         same = bool(torch.allclose(plain, shared, rtol=tolerance, atol=tolerance))
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
@@ -242,7 +249,7 @@ def _log_probs(model: Any, stream: Stream, targets: Sequence[Target]) -> torch.T
     return logits[rows, tokens] - logits.logsumexp(-1)[rows]
 
 
-def _plain(model: Any, items: Sequence[Item]) -> torch.Tensor:
+def _plain(model: Any, items: Sequence[Item]) -> tuple[torch.Tensor, ...]:
     import torch
 
     texts = [(item.prompt, answer) for item in items for answer in item.answers]
@@ -255,14 +262,8 @@ def _plain(model: Any, items: Sequence[Item]) -> torch.Tensor:
         mask[row, : len(prompt) + len(answer)] = 1
         where += [(row, len(prompt) - 1 + k, token) for k, token in enumerate(answer)]
     logits = model(input_ids=tokens, attention_mask=mask, use_cache=False).logits
-    return _sum_log_probs(logits, where, items)
-
-
-def _sum_log_probs(logits: torch.Tensor, where: Sequence[tuple[int, int, int]], items: Sequence[Item]) -> torch.Tensor:
-    """Sum over each answer's tokens; ``where`` holds (row, place, token) of each, in order."""
-    import torch
-
-    row, place, token = torch.tensor(where, device=logits.device).T
+    rows, places, ids = torch.tensor(where, device=logits.device).T
     totals = logits.float().logsumexp(-1)
-    found = logits[row, place, token].float() - totals[row, place]
-    return torch.stack([part.sum() for part in found.split([len(a) for item in items for a in item.answers])])
+    found = logits[rows, places, ids].float() - totals[rows, places]
+    parts: tuple[torch.Tensor, ...] = found.split([len(answer) for _, answer in texts])
+    return parts

@@ -1,4 +1,7 @@
-"""Label scoring: how likely a model is to give each of the allowed answers to a prompt."""
+"""Label scoring: how likely a model is to give each of the allowed answers to a prompt.
+
+The same numbers, token by token, say what constrained generation would give: ``Scored.greedy``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from model.packing import Item, answer_log_probs, encode
+from model.packing import Ids, Item, encode, token_log_probs
 
 Normalise = Literal["sum", "mean"]
 
@@ -18,12 +21,15 @@ class Scored:
     the end token among them.
 
     ``probabilities`` are their softmax: the model's odds between these answers, whatever else it might say.
-    ``seconds`` is the prompt's share of its batch's wall time.
+    ``greedy`` is the index of the answer that greedy generation gives if only these answers may come. It goes by the
+    likeliest token at each step, so that a likely answer of several tokens can lose at the first to one that is less
+    likely as a whole. ``seconds`` is the prompt's share of its batch's wall time.
     """
 
     log_probs: tuple[float, ...]
     n_tokens: tuple[int, ...]
     probabilities: tuple[float, ...]
+    greedy: int
     seconds: float
 
     @property
@@ -69,11 +75,32 @@ def score(
 
 
 def _score_batch(model: Any, items: Sequence[Item], share: bool, normalise: Normalise) -> list[Scored]:
+    import torch
+
     start = time.perf_counter()
-    sums = answer_log_probs(model, items, share=share).reshape(len(items), -1)
-    lengths = tuple(map(len, items[0].answers))
+    tokens = token_log_probs(model, items, share=share)
+    answers = items[0].answers
+    lengths = tuple(map(len, answers))
+    sums = torch.stack([part.sum() for part in tokens]).reshape(len(items), -1)
     scaled = sums / sums.new_tensor(lengths) if normalise == "mean" else sums
     probabilities = scaled.double().softmax(1).tolist()
-    log_probs = sums.tolist()
+    steps = torch.cat(tokens).reshape(len(items), -1).split(lengths, dim=1)
+    taken = [_walk(answers, one) for one in zip(*(part.tolist() for part in steps), strict=True)]
     seconds = (time.perf_counter() - start) / len(items)
-    return [Scored(tuple(a), lengths, tuple(b), seconds) for a, b in zip(log_probs, probabilities, strict=True)]
+    return [
+        Scored(tuple(a), lengths, tuple(b), c, seconds)
+        for a, b, c in zip(sums.tolist(), probabilities, taken, strict=True)
+    ]
+
+
+def _walk(answers: Sequence[Ids], log_probs: Sequence[Sequence[float]]) -> int:
+    """The answer at the end of the likeliest branch at each fork of the tree of ``answers``, the first of equals.
+
+    ``log_probs[answer][step]`` is that of the answer's token there, given those before.
+    """
+    left, step = list(range(len(answers))), 0
+    while len({answers[index] for index in left}) > 1:
+        best = max(left, key=lambda index: log_probs[index][step])
+        left = [index for index in left if answers[index][step] == answers[best][step]]
+        step += 1
+    return left[0]

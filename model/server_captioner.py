@@ -6,7 +6,6 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from model.captioner import Described
 from model.chat_server import ChatServer
 from model.errors import VideoError
 from model.pictures import decode_jpeg
+from model.server_calls import call_all
 
 if TYPE_CHECKING:
     import httpx
@@ -56,36 +56,24 @@ class ServerCaptioner:
 
         ServerError, as soon as one request meets it, for what all of them would.
         """
-        started, stop = time.perf_counter(), threading.Event()
-        results: dict[int, Described | VideoError] = {}
-        with self.server.connected(self.requests) as client, ThreadPoolExecutor(self.requests) as pool:
-            asked = {
-                pool.submit(self._describe, client, clip.distinct(), prompt, max_new_tokens, stop): index
-                for index, clip in enumerate(clips)
-            }
-            try:
-                for done in as_completed(asked):
-                    results[asked[done]] = done.result()
-                    progress(len(results))
-            finally:
-                stop.set()  # waits for another try end now
-                pool.shutdown(wait=True, cancel_futures=True)
+        started = time.perf_counter()
+
+        def one(client: httpx.Client, index: int, stop: threading.Event) -> Described:
+            return self._describe(client, clips[index].distinct(), prompt, max_new_tokens, stop)
+
+        made = call_all(self.server, len(clips), self.requests, one, progress)
         share = (time.perf_counter() - started) / max(len(clips), 1)
-        shared = (results[index] for index in range(len(clips)))
-        return [replace(one, seconds=share) if isinstance(one, Described) else one for one in shared]
+        return [replace(item, seconds=share) if isinstance(item, Described) else item for item in made]
 
     def _describe(
         self, client: httpx.Client, clip: Clip, prompt: CaptionPrompt, max_new_tokens: int, stop: threading.Event
-    ) -> Described | VideoError:
-        try:
-            if not clip.jpegs:
-                raise VideoError("no_frames", "there is no keyframe to describe")
-            for jpeg in clip.jpegs:
-                decode_jpeg(jpeg)  # what the captioner in the process refuses is not sent either
-            with self._slots:
-                answer = self.server.ask(client, self._body(clip, prompt, max_new_tokens), stop)
-        except VideoError as error:
-            return error
+    ) -> Described:
+        if not clip.jpegs:
+            raise VideoError("no_frames", "there is no keyframe to describe")
+        for jpeg in clip.jpegs:
+            decode_jpeg(jpeg)  # what the captioner in the process refuses is not sent either
+        with self._slots:
+            answer = self.server.ask(client, self._body(clip, prompt, max_new_tokens), stop)
         return Described(answer.text, len(clip.jpegs), answer.n_tokens, 0.0)
 
     def _body(self, clip: Clip, prompt: CaptionPrompt, max_new_tokens: int) -> dict[str, Any]:

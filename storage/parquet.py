@@ -43,7 +43,8 @@ def read(path: Path, table: str, utterance_ids: Iterable[str] | None = None) -> 
         wanted = None if utterance_ids is None else pa.array(list(utterance_ids), pa.string())
         only = None if wanted is None else pc.field("utterance_id").isin(wanted)
         data = pq.read_table(path, filters=only, page_checksum_verification=True)
-    _check(path, table, data.schema)
+    for field in _check(path, table, data.schema):
+        data = data.append_column(field, pa.nulls(data.num_rows, field.type))
     return data
 
 
@@ -57,9 +58,11 @@ def read_rows(path: Path, table: str) -> list[Any]:
 def read_columns(path: Path, table: str, names: Sequence[str]) -> list[list[Any]]:
     """Some columns as lists of their cells; the others are not read. Errors as in ``read``."""
     with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        _check(path, table, file.schema_arrow)
-        data = file.read(columns=list(names), use_threads=False)  # a shard is small: threads cost more than they save
-        return [cells(data.column(name)) for name in names]
+        later = {field.name for field in _check(path, table, file.schema_arrow)}
+        held = [name for name in names if name not in later]
+        data = file.read(columns=held, use_threads=False)  # a shard is small: threads cost more than they save
+        rows = file.metadata.num_rows
+        return [[None] * rows if name in later else cells(data.column(name)) for name in names]
 
 
 @contextmanager
@@ -82,9 +85,13 @@ def _encoding(table: str) -> dict[str, Any]:
     }
 
 
-def _check(path: Path, table: str, schema: pa.Schema) -> None:
-    if schema != SCHEMAS[table]:
+def _check(path: Path, table: str, schema: pa.Schema) -> list[pa.Field]:
+    """The columns that the table has got since the file was written: at its end, NULL in what was there before."""
+    wanted = list(SCHEMAS[table])
+    before, later = wanted[: len(schema)], wanted[len(schema) :]
+    if schema != pa.schema(before) or not all(field.nullable for field in later):
         raise _damaged(path, "its columns are not those of this program")
+    return later
 
 
 def _damaged(path: Path, why: object) -> WorkspaceError:

@@ -102,7 +102,7 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
             connection.execute(
                 f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * EXCLUDE (filename), "
                 "parse_filename(parse_dirpath(filename)) AS stage_key "
-                "FROM read_parquet(?, filename = true, hive_partitioning = false)",
+                "FROM read_parquet(?, filename = true, union_by_name = true, hive_partitioning = false)",
                 [facts.run_id, [str(path) for path in paths]],
             )
     connection.commit()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from model.dialogue import Prediction, Rejected
 from tasks import evaluate
-from tasks.evaluate import EvaluateSettings
+from tasks.evaluate_settings import EvaluateSettings
 from tasks.stage import Context, Rows, Stage
 
 

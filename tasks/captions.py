@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -21,13 +20,13 @@ from model.caption_models import CaptionModel
 from model.caption_prompt import caption_prompt
 from model.caption_quality import LENIENT, Limits
 from model.captioner import Captioner, TransformersCaptioner
-from model.chat_server import ChatServer, is_plain_address
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import SettingsError
 from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
 from tasks.caption_rows import Provenance, rows_of
-from tasks.stage import SECRET, Context, Rows, Stage, StageSettings
+from tasks.server_settings import SERVER_FIELDS, ServerSettings
+from tasks.stage import SECRET, Context, Rows, Stage
 
 DEMO = "demo"
 CUES = "cues"
@@ -35,10 +34,10 @@ NO_DETECTOR = 'captions.model = "cues" speaks of faces: set keyframes.face_model
 _loading = Lock()
 
 
-class CaptionsSettings(StageSettings):
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset(
-        {"batch_size", "force", "server", "server_key_env", "server_per_minute", "server_requests", "server_timeout_s"}
-    )
+class CaptionsSettings(ServerSettings):
+    NOT_IN_KEY: ClassVar[frozenset[str]] = SERVER_FIELDS | {"batch_size", "force"}
+    SECTION: ClassVar[str] = "captions"
+    SHORTER: ClassVar[str] = "captions.max_frames"
 
     enabled: bool = True
     """False leaves the videos out: instructions are then written without a description."""
@@ -68,16 +67,6 @@ class CaptionsSettings(StageSettings):
     """Utterances described at once. Halved when memory runs out."""
     force: bool = False
     """Let a captioner that knows only the demo's drawn world describe another corpus."""
-    server: str | None = None
-    """Address of an OpenAI-compatible API that runs captions.model: "http://127.0.0.1:8000/v1". None: this process."""
-    server_requests: int = Field(default=8, ge=1, le=256)
-    """Requests to the server at once."""
-    server_timeout_s: float = Field(default=120.0, gt=0, le=3600)
-    """Seconds that the server may take for one answer."""
-    server_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the server's key; unset where it needs none."""
-    server_per_minute: int | None = Field(default=None, ge=1, le=100_000)
-    """Requests to the server in a minute. None: no limit."""
 
     def key_fields(self) -> dict[str, Any]:
         """As always, with the limit that holds; what is off, or plays no part, stays out."""
@@ -103,21 +92,6 @@ class CaptionsSettings(StageSettings):
         except SettingsError as error:
             raise ValueError(str(error)) from error
         return value
-
-    @field_validator("server")
-    @classmethod
-    def _plain_address(cls, value: str | None) -> str | None:
-        if value is None or is_plain_address(value):
-            return value
-        told = "must be http://HOST:PORT/v1 or https://…, without user, password, query and fragment"
-        raise PydanticCustomError(SECRET, told)
-
-    @field_validator("server_key_env")
-    @classmethod
-    def _name_of_variable(cls, value: str) -> str:
-        if re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value):
-            return value
-        raise PydanticCustomError(SECRET, "must be the name of an environment variable in capitals, not the key itself")
 
     @model_validator(mode="after")
     def _model_of_server(self) -> Self:
@@ -172,16 +146,6 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
     return {"weights": _revision(settings.model), "prompt": words, **shown}
 
 
-def server_of(settings: CaptionsSettings, timeout_s: float | None = None) -> ChatServer:
-    """The server that ``settings.server`` names; ``timeout_s`` instead of the settings' own."""
-    return ChatServer(
-        settings.server or "",
-        key_env=settings.server_key_env,
-        timeout_s=timeout_s or settings.server_timeout_s,
-        per_minute=settings.server_per_minute,
-    )
-
-
 def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[Keyframe]]:
     """The frames to show for each utterance id, in order of time, at most ``max_frames`` and evenly spread."""
     found: dict[str, list[Keyframe]] = {}
@@ -234,7 +198,7 @@ def _served(settings: CaptionsSettings) -> tuple[Captioner, str]:
 @lru_cache(maxsize=1)
 def _connect(settings: CaptionsSettings) -> ServerCaptioner:
     """One for all shards, so that they share its limits."""
-    return ServerCaptioner(server_of(settings), settings.model, settings.server_requests)
+    return ServerCaptioner(settings.server_of(), settings.model, settings.server_requests)
 
 
 def _folder(settings: CaptionsSettings, context: Context) -> Path:

@@ -30,6 +30,7 @@ from tasks import (
 from tasks.captions import CUES, DEMO, NO_DETECTOR, CaptionsSettings
 from tasks.check_text import Finding
 from tasks.corpora import demo, emorynlp, meld
+from tasks.evaluate_settings import EvaluateSettings
 from tasks.ingest_settings import IngestSettings
 from tasks.instructions import InstructionsSettings
 from tasks.keyframes import KeyframesSettings
@@ -65,8 +66,11 @@ def check(
     lines, of_corpus = _corpus(corpus, keyframes, cache, progress, videos="keyframes" in stages)
     found += of_corpus
     if "captions" in stages:
-        asked = cast("CaptionsSettings", settings["captions"])
-        found += [*_captioner(asked, keyframes, lines), *check_memory.all_of(asked)]
+        shown = cast("CaptionsSettings", settings["captions"])
+        found += [*_captioner(shown, keyframes, lines), *check_memory.all_of(shown)]
+    asked = cast("EvaluateSettings", settings["evaluate"])
+    if "evaluate" in stages and asked.server:
+        found.append(check_server.of(asked, asked.model))
     number = len(lines) or _lines_of_demo(corpus)
     found += check_disk.all_of(settings, cache, number, partial(_to_do, run, stages))
     if lines and not quick:
@@ -126,7 +130,7 @@ def _weights(model: str, here: bool) -> Finding:
 def _captioner(settings: CaptionsSettings, frames: KeyframesSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:
     """What captions would stop for, which is after all the videos were decoded."""
     if settings.enabled and settings.server:
-        yield check_server.of(settings)
+        yield check_server.of(settings, settings.model)
     elif settings.enabled and settings.model == CUES:
         if frames.enabled and frames.face_model is None:
             yield Finding("error", "captioner", "captions", NO_DETECTOR)

@@ -1,59 +1,31 @@
-"""evaluate: the probability of every label for each test row, by the tuned and by the untuned model."""
+"""evaluate: what the tuned and the untuned model say of each test row, or a model that a server runs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import lru_cache
-from math import isfinite
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar
-
-from pydantic import Field
+from typing import Any
 
 from model import lora, packing, training_state, weights
 from model.dialogue import Instruction, Prediction, Rejected
 from model.errors import TrainingError
-from model.predictor import Normalise
-from tasks.label_scoring import ScoredRow, gold_of, score_rows
-from tasks.stage import Context, Rows, Stage, StageSettings
+from model.generation import generate
+from model.server_answerer import ServerAnswerer
+from tasks.evaluate_settings import EvaluateSettings
+from tasks.label_scoring import gold_of, score_rows
+from tasks.said import from_constrained, from_scores, from_text
+from tasks.stage import Context, Rows, Stage
 
 _in_use = Lock()  # one model a process; switching its adapter off is not for two threads at once
 
 
-class EvaluateSettings(StageSettings):
-    """How the test rows are scored."""
-
-    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"model", "batch_size", "threads"})
-
-    model: str = weights.DEFAULT
-    """The base model; the same as finetune.model."""
-
-    untuned: bool = True
-    """Score the base model without the adapter as well (system "untuned"); always done where nothing was tuned."""
-
-    normalise: Normalise = "sum"
-    """"sum": a label's probability is that of all of its tokens. "mean": their log-probabilities are averaged first."""
-
-    share: float = Field(default=1.0, gt=0, le=1)
-    """Share of the test dialogues that is scored, chosen by a digest of their names and the seed; 1.0 is all."""
-
-    batch_size: int = Field(default=16, ge=1)
-    """Prompts scored at a time."""
-
-    threads: int | None = Field(default=None, ge=1)
-    """CPU threads; default: as many as torch chooses."""
-
-    seed: int = 0
-    """Seed of the choice of dialogues where share is below 1."""
-
-
 def run(rows: Rows, settings: EvaluateSettings, context: Context) -> Iterator[Prediction | Rejected]:
-    """A Prediction per row and system, rows in their order; a row whose gold label is unknown is rejected, and so is a
-    system's answer whose scores are not finite."""
+    """A Prediction per row and system, rows in their order; rejected are rows whose gold label is unknown, answers
+    whose scores are not finite, and rows that a server gave no answer to. ServerError where it cannot be used."""
     yield from predictions(rows, settings, context, stage=STAGE.name)
 
 
@@ -68,13 +40,15 @@ def predictions(
             detail = f"the answer {row.answer!r} names no label of its corpus; mend the corpus"
             yield Rejected(row.utterance_id, stage, "unknown_gold", detail)
     if usable:
-        for found in _predict(usable, settings, context):
-            yield replace(found, stage=stage) if isinstance(found, Rejected) else found
+        yield from (_served if settings.server else _in_process)(usable, settings, context, stage)
 
 
 def identity(settings: EvaluateSettings) -> Mapping[str, str]:
-    """What else decides the scores: the base weights (the adapter's key is in the key already)."""
-    return {"model": weights.identity(settings.model)}
+    """What else decides the answers: the base weights (the adapter's key is in the key already).
+
+    A server's weights cannot be pinned: of those only the name is known. Another address is not another key.
+    """
+    return {"model": f"server:{settings.model}" if settings.server else weights.identity(settings.model)}
 
 
 def chosen(utterance_id: str, settings: EvaluateSettings) -> bool:
@@ -84,8 +58,23 @@ def chosen(utterance_id: str, settings: EvaluateSettings) -> bool:
     return int.from_bytes(drawn[:8]) < settings.share * 2**64
 
 
-def _predict(
-    rows: Sequence[Instruction], settings: EvaluateSettings, context: Context
+def _served(
+    rows: Sequence[Instruction], settings: EvaluateSettings, context: Context, stage: str
+) -> Iterator[Prediction | Rejected]:
+    """What a server's model answers; the system goes by the model's name."""
+    with _in_use:
+        answerer = _connect(settings)
+    made = answerer.answer(
+        [row.messages for row in rows],
+        settings.max_new_tokens,
+        lambda done: context.progress(done, len(rows), "answers"),
+    )
+    for row, one in zip(rows, made, strict=True):
+        yield from_text(row, one, settings.model, stage)
+
+
+def _in_process(
+    rows: Sequence[Instruction], settings: EvaluateSettings, context: Context, stage: str
 ) -> Iterator[Prediction | Rejected]:
     import torch
 
@@ -103,36 +92,32 @@ def _predict(
 
     found: list[Prediction | Rejected] = []
     with _in_use:
-        model, tokenizer, share = _load(folder, adapter, _stamp(adapter))
+        loaded = _load(folder, adapter, _stamp(adapter))
         for system in systems:
-            with nullcontext(model) if system == "tuned" else lora.untuned(model) as scorer:
-                scored = score_rows(
-                    scorer,
-                    tokenizer,
-                    rows,
-                    share=share,
-                    normalise=settings.normalise,
-                    batch_size=settings.batch_size,
-                    progress=report,
-                )
-            found += [_prediction(one, system) for one in scored]
+            with nullcontext() if system == "tuned" else lora.untuned(loaded[0]):
+                found += _by(settings, loaded, rows, system, stage, report)
     yield from found
 
 
-def _prediction(one: ScoredRow, system: str) -> Prediction | Rejected:
-    if not all(map(isfinite, one.scored.probabilities)):
-        detail = f"the {system} model's scores are not finite; train it again with a lower finetune.learning_rate"
-        return Rejected(one.row.utterance_id, "evaluate", "no_score", detail)
-    best = one.labels[one.scored.best]
-    return Prediction(
-        utterance_id=one.row.utterance_id,
-        system=system,
-        gold=one.labels[one.gold],
-        predicted=best,
-        scores=dict(zip(one.labels, one.scored.probabilities, strict=True)),
-        raw=best,
-        seconds=one.scored.seconds,
-    )
+def _by(
+    settings: EvaluateSettings,
+    loaded: tuple[Any, Any, bool],
+    rows: Sequence[Instruction],
+    system: str,
+    stage: str,
+    progress: Callable[[int], None],
+) -> list[Prediction | Rejected]:
+    """What the model as it stands says of ``rows``, by ``settings.method``."""
+    model, tokenizer, share = loaded
+    size = settings.batch_size
+    if settings.method == "generate":
+        prompts = [row.prompt for row in rows]
+        made = generate(model, tokenizer, prompts, settings.decoding(), batch_size=size, progress=progress)
+        return [from_text(row, one, system, stage) for row, one in zip(rows, made, strict=True)]
+    options: dict[str, Any] = {"share": share, "batch_size": size, "progress": progress}
+    scored = score_rows(model, tokenizer, rows, normalise=settings.normalise, **options)
+    told = from_scores if settings.method == "score" else from_constrained
+    return [told(one, system, stage) for one in scored]
 
 
 def _adapter(settings: EvaluateSettings, context: Context) -> Path | None:
@@ -150,6 +135,12 @@ def _adapter(settings: EvaluateSettings, context: Context) -> Path | None:
 def _stamp(adapter: Path | None) -> int:
     """Changes when the adapter is trained anew in the same folder."""
     return (adapter / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
+
+
+@lru_cache(maxsize=1)
+def _connect(settings: EvaluateSettings) -> ServerAnswerer:
+    """One for all shards, so that they share its limits."""
+    return ServerAnswerer(settings.server_of(), settings.model, settings.server_requests)
 
 
 @lru_cache(maxsize=1)

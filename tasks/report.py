@@ -152,7 +152,8 @@ def _facts(utterances: Sequence[Utterance], about: Mapping[str, Any]) -> list[tu
             if lines
         ]
         facts.append(("Corpus", f"{corpus}: {'; '.join(counts)}"))
-    if model := settings_of(about, "finetune").get("model") or settings_of(about, "evaluate").get("model"):
+    asked = settings_of(about, "evaluate")
+    if model := asked.get("model") if asked.get("server") else settings_of(about, "finetune").get("model"):
         facts.append(("Language model", str(model)))
     if (captioner := settings_of(about, "captions").get("model")) and not is_off(about, "captions"):
         facts.append(("Captioner", str(captioner)))

@@ -88,9 +88,10 @@ class Scores:
         return [self._overall(name) for name in sorted(names, key=lambda name: (_place(TITLES, name), name))]
 
     def subject(self) -> SystemScores | None:
-        """The system that the report is about: the tuned model, or the untuned one where none was tuned."""
+        """The system that the report is about: the tuned model, the untuned one where none was tuned, or a server's."""
         found = {item.system: item for item in self.systems()}
-        return found.get("tuned") or found.get("untuned")
+        others = [item for name, item in found.items() if name not in TITLES and not name.endswith(SUFFIX)]
+        return found.get("tuned") or found.get("untuned") or next(iter(others), None)
 
     def corrections(self) -> list[Correction]:
         """Those that were fitted, each on dev, where its system was scored without it too."""

@@ -27,7 +27,7 @@ def lead(scores: Scores, *, named: bool = False) -> str:
     subject = scores.subject()
     if subject is None or subject.accuracy is None:
         return ""
-    name = "tuned model" if subject.system == "tuned" else "untuned model"
+    name = {"tuned": "tuned model", "untuned": "untuned model"}.get(subject.system, f"model {subject.system}")
     lines = f"{subject.n:,} {scores.corpus} {scores.split}" if named else f"{subject.n:,} {scores.split}"
     bounds = subject.bounds.get("accuracy")
     sure = f" (95\u00a0% interval {percent(bounds[0])} to {percent(bounds[1])})" if bounds else ""
@@ -74,7 +74,10 @@ def readings(about: Mapping[str, Any]) -> str:
     if not found:
         return ""
     times = "once" if len(found) == 1 else f"{len(found):,} times"
-    who = "this adapter" if about.get("stages", {}).get("finetune", {}).get("key") else "the untuned model in this run"
+    asked = settings_of(about, "evaluate")
+    untuned = f"the model {asked.get('model')}" if asked.get("server") else "the untuned model"
+    tuned = about.get("stages", {}).get("finetune", {}).get("key")
+    who = "this adapter" if tuned else f"{untuned} in this run"
     runs = sorted({read["run_id"] for read in found})
     among = f", in the runs {', '.join(runs)}" if len(runs) > 1 else ""
     return f"The test split was read {times} by {who}{among}, up to when this page was made."

@@ -8,8 +8,9 @@ from math import isfinite
 from model import lora, packing, weights
 from model.dialogue import Instruction
 from model.errors import TrainingError
-from tasks.evaluate import EvaluateSettings
+from tasks.evaluate_settings import EvaluateSettings
 from tasks.export_model import finished_adapter
+from tasks.finetune_settings import FinetuneSettings
 from tasks.label_scoring import ScoredRow, score_rows
 from tasks.plan import Run
 from tasks.stage import Progress, no_progress
@@ -18,13 +19,14 @@ from tasks.stage import Progress, no_progress
 def score(run: Run, rows: Sequence[Instruction], progress: Progress = no_progress) -> list[ScoredRow]:
     """``rows`` in their order, scored by the run's adapter on its base with the settings of its evaluate stage.
 
-    A prompt that comes more than once is scored once. Raises WorkspaceError where no adapter is finished,
-    TrainingError where a score is not finite.
+    Labels are scored, whatever ``evaluate.method`` and ``evaluate.server`` say, and a prompt that comes more than once
+    is scored once. Raises WorkspaceError where no adapter is finished, TrainingError where a score is not finite.
     """
     import torch
 
-    adapter, settings = finished_adapter(run), run.settings["evaluate"]
+    adapter, settings, trained = finished_adapter(run), run.settings["evaluate"], run.settings["finetune"]
     assert isinstance(settings, EvaluateSettings)
+    assert isinstance(trained, FinetuneSettings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     once = {(row.utterance_id, row.prompt): row for row in rows}
@@ -35,7 +37,7 @@ def score(run: Run, rows: Sequence[Instruction], progress: Progress = no_progres
         done += more
         progress(done, len(once), "prompts scored")
 
-    model, tokenizer = lora.load(weights.resolve(settings.model, run.layout.cache, progress=progress), adapter)
+    model, tokenizer = lora.load(weights.resolve(trained.model, run.layout.cache, progress=progress), adapter)
     how = {"share": packing.supported(model), "normalise": settings.normalise, "batch_size": settings.batch_size}
     scored = score_rows(model, tokenizer, list(once.values()), progress=report, **how)  # type: ignore[arg-type]
     for one in scored:

@@ -38,7 +38,7 @@ checkpoint_every = 1
 enabled = true
 """
 
-TIMINGS = {"seconds"}
+TIMINGS = {"seconds", "memory_mib"}
 
 
 def write_config(folder: Path, model: Path, workspace: Path) -> Path:
@@ -70,7 +70,7 @@ def dialoguellm(home: Path, *arguments: str, code: int = 0) -> str:
 
 
 def tables(workspace: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the lake by table, in order of key and shard, without what a clock measured."""
+    """Every row of the lake by table, in order of key and shard, without what was measured of the machine."""
     found: dict[str, list[dict[str, Any]]] = {}
     for folder in sorted((workspace / "lake").iterdir()):
         parts = sorted(path for path in folder.glob("*/part-*.parquet") if path.with_suffix(".json").exists())

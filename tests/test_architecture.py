@@ -38,7 +38,8 @@ ELSEWHERE = {
     ),
     "tasks/demo/test_render": ("tasks/demo/clip",),
     "tasks/demo/test_train_captioner": tuple(
-        f"tasks/demo/captioner_{part}" for part in ("card", "data", "language", "model", "score", "vision")
+        f"tasks/demo/captioner_{part}"
+        for part in ("card", "crowd", "data", "language", "model", "optimizer", "score", "vision")
     ),
     "tasks/video/test_pool": ("tasks/video/outcome",),
 }

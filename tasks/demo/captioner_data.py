@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.errors import TrainingError
 from tasks.demo.draw import draw
 from tasks.demo.world import MAX_FRAMES, Scene, describe, random_frames
 
 SIDE = 160  # the captioner sees squares of this many pixels
+POOL = 1_000_000  # first seed of the rendered training pictures
+CROWDS = 900_000_000  # first seed of the crowds
 _FRAME_SHARE = (0.4, 0.25, 0.2, 0.15)  # of utterances with 1, 2, 3, 4 frames
 _SIZES = ((384, 216), (384, 216), (512, 288), (640, 360))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is trained: rendered utterances and crowds, and the steps of the three stages that learn."""
+
+    shots: int = 8_000
+    crowds: int = 2_000
+    vision: int = 5_500
+    simulated: int = 1_600
+    pictures: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +90,26 @@ def render_pool(path: Path, seeds: range) -> Iterator[int]:
 
 
 class FramePool:
-    """Rendered training pictures, usable while another process is still rendering them."""
+    """Rendered training pictures: all are drawn once, into one file of ``folder``, and read from there.
 
-    def __init__(self, folder: Path, seeds: range) -> None:
-        self.seeds, self.path = seeds, folder / "frames.npy"
-        starts = frame_starts(seeds)
-        self._starts, self._owner = starts, np.repeat(np.arange(len(seeds)), np.diff(starts))
+    ``report`` gets the part done (0..1) and a line of figures.
+    """
+
+    def __init__(self, folder: Path, seeds: range, report: Callable[[float, str], None]) -> None:
+        self.seeds = seeds
+        self._starts = frame_starts(seeds)
+        self._owner = np.repeat(np.arange(len(seeds)), np.diff(self._starts))
         self._shots: dict[int, Shot] = {}
-        context = multiprocessing.get_context("spawn")
-        self._ready = context.Value("q", 0)
-        self._renderer = context.Process(target=_fill, args=(self.path, seeds, self._ready), daemon=True)
-        self._renderer.start()
+        for count in render_pool(folder / "frames.npy", seeds):
+            report(count / len(self), f"{count} of {len(self)} pictures")
+        self._frames = np.load(folder / "frames.npy", mmap_mode="r")
 
-    def wait(self, frames: int) -> None:
-        """Returns when so many frames are there; raises TrainingError when the renderer died before."""
-        while self.ready < frames:
-            if not self._renderer.is_alive() and self.ready < frames:
-                raise TrainingError("the process that renders training pictures ended early: look above for its error")
-            time.sleep(0.2)
-        self._frames = np.load(self.path, mmap_mode="r")
-
-    @property
-    def ready(self) -> int:
-        """Frames rendered so far."""
-        return int(self._ready.value)
-
-    def close(self) -> None:
-        """Stops the renderer, finished or not."""
-        self._renderer.terminate()
-        self._renderer.join()
+    def __len__(self) -> int:
+        return self._starts[-1]
 
     def frames(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], list[tuple[Shot, int]]]:
         """Random frames: uint8 (count, SIDE, SIDE, 3), and the shot and frame number of each."""
-        picked = rng.integers(0, self.ready, count)
+        picked = rng.integers(0, len(self), count)
         owners = self._owner[picked]
         known = [(self._shot(int(o)), int(k) - self._starts[o]) for k, o in zip(picked, owners, strict=True)]
         return self._frames[picked], known
@@ -125,9 +122,9 @@ class FramePool:
         shots: list[Shot] = []
         frames: list[list[int]] = []
         while len(shots) < count:
-            owner = int(self._owner[int(rng.integers(0, self.ready))])
+            owner = int(self._owner[int(rng.integers(0, len(self)))])
             length = self._starts[owner + 1] - self._starts[owner]
-            if length < pictures or self._starts[owner + 1] > self.ready:
+            if length < pictures:
                 continue
             picked = np.sort(rng.choice(length, pictures, replace=False)).tolist()
             images.append(np.stack([self._frames[self._starts[owner] + i] for i in picked]))
@@ -139,14 +136,6 @@ class FramePool:
         if owner not in self._shots:
             self._shots[owner] = make_shot(self.seeds[owner])
         return self._shots[owner]
-
-
-def _fill(path: Path, seeds: range, ready: Any) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    for count in render_pool(path, seeds):
-        ready.value = count
 
 
 def frame_starts(seeds: range) -> list[int]:

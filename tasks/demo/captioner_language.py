@@ -6,8 +6,6 @@ rendering, and is then fine-tuned on the features of real pictures. The loss cou
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from tasks.demo.captioner_data import SIDE, Shot
 from tasks.demo.captioner_model import GRID, IMAGE_TOKENS
+from tasks.demo.captioner_optimizer import Optimizer
 from tasks.demo.captioner_vision import CELL, PICTURE, targets
 from tasks.demo.world import describe
 
@@ -51,13 +50,14 @@ def _neighbour(cells: Any, rng: np.random.Generator) -> Any:
 
 
 def seed_projector(projector: Any, heads: Any) -> None:
-    """Lets the first units of the projector compute the heads' scores, in the order of ``simulate``."""
+    """Lets the projector begin as the heads' scores, in the order of ``simulate``; its other units begin unheard."""
     import torch
 
     names = ["present", *CELL, *PICTURE]
     with torch.no_grad():
         projector.linear_1.weight[:SCORES] = torch.cat([heads[name].weight for name in names])
         projector.linear_1.bias[:SCORES] = torch.cat([heads[name].bias for name in names])
+        projector.linear_2.weight[:, SCORES:] = 0
 
 
 def project_scores(projector: Any, scores: Any) -> Any:
@@ -96,30 +96,25 @@ def train_language(
     tokenizer: Any,
     sample: Callable[[int, int, np.random.Generator], Example],
     project: Callable[[Any], Any],
-    minutes: float,
+    steps: int,
     rng: np.random.Generator,
     report: Callable[[float, str], None],
-    rate: float = 2e-3,
+    rates: tuple[float, float] = (4e-3, 2e-3),
     batch: int = 24,
 ) -> None:
-    """Trains projector and decoder in place; ``sample(batch, pictures, rng)`` gives what ``project`` takes."""
-    import torch
+    """Trains projector and decoder in place; ``sample(batch, pictures, rng)`` gives what ``project`` takes.
 
-    parameters = [*model.model.multi_modal_projector.parameters(), *model.model.language_model.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.02)
-    started, step, smooth = time.monotonic(), 0, 0.0
+    ``rates`` are those of the matrices and of the rest; a step shows about ``batch`` pictures.
+    """
+    parts = (model.model.multi_modal_projector, model.model.language_model)
+    optimizer = Optimizer([pair for part in parts for pair in part.named_parameters()], steps, *rates)
+    smooth = 0.0
     model.train()
-    while (part := (time.monotonic() - started) / (60 * minutes)) < 1:
-        for group in optimizer.param_groups:
-            warm = min(1.0, (step + 1) / 50)
-            group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+    for step in range(1, steps + 1):
         pictures = int(rng.choice(4, p=FRAME_SHARE)) + 1
         inputs, captions = sample(max(4, batch // pictures), pictures, rng)
         images = project(inputs).flatten(1, 2)
         loss, right = caption_loss(model, tokenizer, images, captions)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        step, smooth = step + 1, 0.98 * smooth + 0.02 * right
-        report(part, f"step {step} loss {loss.item():.3f} tokens right {smooth:.3f}")
+        optimizer.step(loss)
+        smooth = 0.98 * smooth + 0.02 * right
+        report(step / steps, f"step {step} loss {loss.item():.3f} tokens right {smooth:.3f}")

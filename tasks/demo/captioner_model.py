@@ -1,4 +1,4 @@
-"""The demo captioner's parts: a LLaVA of about three million parameters with its tokenizer and processor.
+"""The demo captioner's parts: a LLaVA of about two million parameters with its tokenizer and processor.
 
 Vision tower LeViT (Graham et al. 2021), a two-layer projector and a LLaMA decoder (Liu et al. 2023, LLaVA).
 All of it are standard transformers classes, so the saved folder loads through the Auto classes.

@@ -6,15 +6,15 @@ there (like a one-box detector), and the mean of all cells must say the place an
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tasks.demo.captioner_crowd import Crowd
 from tasks.demo.captioner_data import Shot
 from tasks.demo.captioner_model import GRID, VISION_WIDTH
+from tasks.demo.captioner_optimizer import Optimizer
 from tasks.demo.draw import places
 from tasks.demo.world import CLOTHES, COUNTS, EXPRESSIONS, FIGURES, HAIR, PLACES, POSTURES, SHOTS
 
@@ -22,32 +22,39 @@ RANK = ("first", "second", "third")  # from the left: the decoder must name peop
 PERSON = {"figure": FIGURES, "hair": HAIR, "clothing": CLOTHES, "expression": EXPRESSIONS, "posture": POSTURES}
 CELL = {**PERSON, "rank": RANK}
 PICTURE = {"place": PLACES, "shot": SHOTS, "count": COUNTS}
-_WEIGHTS = {"expression": 2.0, "place": 0.5, "shot": 0.5, "figure": 0.5}
+_WEIGHTS = {"expression": 2.0, "place": 0.5, "shot": 0.5, "figure": 0.5, "posture": 2.0}
 _SHIFT = 6  # pixels by which training pictures move at most
 
-Batch = tuple[np.ndarray[Any, Any], list[tuple[Shot, int]]]  # uint8 pictures; shot and frame of each
+UNKNOWN = -100  # the class that a cross-entropy leaves out
+Frame = tuple[Shot, int] | Crowd  # shot and number of the frame in it
+Batch = tuple[np.ndarray[Any, Any], Sequence[Frame]]  # uint8 pictures; what each shows
 
 
-def targets(frames: list[tuple[Shot, int]], moves: np.ndarray[Any, Any], side: int) -> tuple[Any, Any]:
+def targets(frames: Sequence[Frame], moves: np.ndarray[Any, Any], side: int) -> tuple[Any, Any]:
     """Picture classes (B, 3) and cell classes (B, GRID², 1 + 6): presence, then the person's attributes.
 
-    ``moves`` (B, 2) are the pixels by which each ``side`` × ``side`` picture was moved right and down.
+    ``moves`` (B, 2) are the pixels by which each ``side`` × ``side`` picture was moved right and down. What a crowd
+    has no answer to is UNKNOWN.
     """
     import torch
 
     whole = torch.zeros((len(frames), len(PICTURE)), dtype=torch.long)
     cells = torch.zeros((len(frames), GRID * GRID, 1 + len(CELL)), dtype=torch.long)
-    for row, ((shot, index), (right, down)) in enumerate(zip(frames, moves, strict=True)):
-        scene = shot.scenes[index]
-        whole[row] = torch.tensor(
-            [PLACES.index(scene.place), SHOTS.index(scene.shot), len(scene.people)], dtype=torch.long
-        )
-        heads = places(scene, 1600, 900, shot.seeds[index])
-        for rank, (person, (x, y, _)) in enumerate(zip(scene.people, heads, strict=True)):
-            column = min(GRID - 1, max(0, int((x / 1600 + right / side) * GRID)))
-            line = min(GRID - 1, max(0, int((y / 900 + down / side) * GRID)))
+    for row, (frame, (right, down)) in enumerate(zip(frames, moves, strict=True)):
+        if isinstance(frame, Crowd):
+            people, heads = frame.people, frame.heads
+            whole[row] = torch.tensor([PLACES.index(frame.place), UNKNOWN, UNKNOWN])
+        else:
+            shot, index = frame
+            scene, people = shot.scenes[index], shot.scenes[index].people
+            heads = tuple((x / 1600, y / 900) for x, y, _ in places(scene, 1600, 900, shot.seeds[index]))
+            whole[row] = torch.tensor([PLACES.index(scene.place), SHOTS.index(scene.shot), len(people)])
+        for rank, (person, (x, y)) in enumerate(zip(people, heads, strict=True)):
+            column = min(GRID - 1, max(0, int((x + right / side) * GRID)))
+            line = min(GRID - 1, max(0, int((y + down / side) * GRID)))
             labels = [names.index(getattr(person, name)) for name, names in PERSON.items()]
-            cells[row, line * GRID + column] = torch.tensor([1, *labels, rank])
+            known = UNKNOWN if isinstance(frame, Crowd) else rank
+            cells[row, line * GRID + column] = torch.tensor([1, *labels, known])
     return whole, cells
 
 
@@ -75,12 +82,17 @@ def vision_loss(features: Any, heads: Any, whole: Any, cells: Any) -> tuple[Any,
         if taken.any():
             logits, wanted = heads[name](features[taken]), cells[taken][:, 1 + index]
             loss = loss + _WEIGHTS.get(name, 1.0) * functional.cross_entropy(logits, wanted)
-            hits[name] = float((logits.argmax(-1) == wanted).float().mean())
+            hits[name] = _share_right(logits, wanted)
     for index, name in enumerate(PICTURE):
         logits = heads[name](features.mean(1))
         loss = loss + _WEIGHTS.get(name, 1.0) * functional.cross_entropy(logits, whole[:, index])
-        hits[name] = float((logits.argmax(-1) == whole[:, index]).float().mean())
+        hits[name] = _share_right(logits, whole[:, index])
     return loss, hits
+
+
+def _share_right(logits: Any, wanted: Any) -> float:
+    known = wanted != UNKNOWN
+    return float((logits.argmax(-1) == wanted)[known].float().mean())
 
 
 def to_pixels(images: np.ndarray[Any, Any]) -> Any:
@@ -106,34 +118,30 @@ def augment(
 
 def train_vision(
     tower: Any,
-    sample: Callable[[int, np.random.Generator], Batch],
-    minutes: float,
+    sample: Callable[[float, np.random.Generator], Batch],
+    steps: int,
     rng: np.random.Generator,
     report: Callable[[float, str], None],
-    batch: int = 16,
 ) -> Any:
-    """Trains ``tower`` in place for ``minutes``; ``report`` gets the part done (0..1) and a line of figures."""
+    """Trains ``tower`` in place and returns its read-outs. ``sample(part, rng)`` gives the batch when ``part`` is done.
+
+    ``report`` gets the part done (0..1) and a line of figures.
+    """
     import torch
 
     heads = make_heads()
-    parameters = [*tower.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.02)
-    started, step, smooth = time.monotonic(), 0, dict.fromkeys((*CELL, *PICTURE), 0.0)
+    optimizer = Optimizer([*tower.named_parameters(), *heads.named_parameters()], steps, 4e-3, 2e-3)
+    smooth = dict.fromkeys((*CELL, *PICTURE), 0.0)
     tower.train().to(memory_format=torch.channels_last)  # a sixth faster on a CPU
-    while (part := (time.monotonic() - started) / (60 * minutes)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = 1.5e-3 * min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
-        images, frames = sample(batch, rng)
+    for step in range(1, steps + 1):
+        images, frames = sample((step - 1) / steps, rng)
         images, moves = augment(images, rng)
         whole, cells = targets(frames, moves, images.shape[1])
         features = tower(to_pixels(images), output_hidden_states=True).hidden_states[-1]
         loss, hits = vision_loss(features, heads, whole, cells)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        step += 1
+        optimizer.step(loss)
         for name, hit in hits.items():
             smooth[name] = 0.98 * smooth[name] + 0.02 * hit
-        report(part, f"step {step} loss {loss.item():.2f} " + " ".join(f"{k} {v:.2f}" for k, v in smooth.items()))
+        figures = " ".join(f"{name} {hit:.2f}" for name, hit in smooth.items())
+        report(step / steps, f"step {step} loss {loss.item():.2f} {figures}")
     return heads

@@ -1,20 +1,23 @@
-"""Trains the demo captioner from nothing: ``python -m tasks.demo.train_captioner --seed 7 --minutes 45 --out DIR``.
+"""Trains the demo captioner from nothing: ``python -m tasks.demo.train_captioner --seed 7 --out DIR``.
 
-Scenes are rendered by a second process while the first one trains; two CPU cores are enough.
+One thread; the number of steps is fixed, so the same seed on the same machine gives the same weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tasks.demo.captioner_card import write_card
-from tasks.demo.captioner_data import FramePool, Shot, make_shot
+from tasks.demo.captioner_crowd import CrowdPool
+from tasks.demo.captioner_data import CROWDS, POOL, SIDE, FramePool, Plan, Shot, make_shot, shrink
 from tasks.demo.captioner_language import (
     Example,
     captions_of,
@@ -25,17 +28,16 @@ from tasks.demo.captioner_language import (
 )
 from tasks.demo.captioner_model import build_model, build_processor, build_tokenizer, save_captioner
 from tasks.demo.captioner_score import evaluate
-from tasks.demo.captioner_vision import augment, to_pixels, train_vision
+from tasks.demo.captioner_vision import Batch, augment, to_pixels, train_vision
 
-_SHARES = {"vision tower": 0.55, "decoder, simulated": 0.2, "decoder, pictures": 0.25}
-_POOL = 1_000_000  # first training seed; held-out seeds lie far above the last one
-_SHOTS = 16_000  # about 33,000 frames
-_FIRST_FRAMES = 500  # rendered before training begins
+_BATCH = 16
+_CROWDED = 0.6  # of the tower's training
+STAGES = ("rendering", "vision tower", "decoder, simulated", "decoder, pictures")
 Report = Callable[[float, str], None]
 
 
-def train(seed: int, minutes: float, report: Callable[[str, float, str], None], shots: int = _SHOTS) -> tuple[Any, Any]:
-    """The trained model and its processor after ``minutes`` of training on at most ``shots`` rendered utterances.
+def train(seed: int, plan: Plan, report: Callable[[str, float, str], None]) -> tuple[Any, Any]:
+    """The trained model and its processor; same seed and number of threads, same weights on the same machine.
 
     ``report`` gets the stage, the part of it that is done (0..1) and a line of figures.
     """
@@ -45,25 +47,32 @@ def train(seed: int, minutes: float, report: Callable[[str, float, str], None], 
     rng = np.random.default_rng(seed)
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
-    times = {name: minutes * share for name, share in _SHARES.items()}
+    rendering, vision, simulated, pictures = (partial(report, name) for name in STAGES)
     with tempfile.TemporaryDirectory() as folder:
-        pool = FramePool(Path(folder), range(_POOL, _POOL + shots))
-        try:
-            pool.wait(min(_FIRST_FRAMES, shots))
-            stages = iter(times.items())
-            name, share = next(stages)
-            heads = train_vision(model.model.vision_tower, pool.frames, share, rng, _named(report, name))
-            name, share = next(stages)
-            learn_language(model, tokenizer, share, rng, _named(report, name))
-            seed_projector(model.model.multi_modal_projector, heads)
-            name, share = next(stages)
-            learn_pictures(model, tokenizer, pool, share, rng, _named(report, name))
-        finally:
-            pool.close()
+        crowds = CrowdPool(Path(folder), range(CROWDS, CROWDS + plan.crowds), SIDE, shrink)
+        pool = FramePool(Path(folder), range(POOL, POOL + plan.shots), rendering)
+        heads = train_vision(model.model.vision_tower, _mixed(pool, crowds), plan.vision, rng, vision)
+        learn_language(model, tokenizer, plan.simulated, rng, simulated)
+        seed_projector(model.model.multi_modal_projector, heads)
+        learn_pictures(model, tokenizer, pool, plan.pictures, rng, pictures)
     return model.eval(), build_processor(tokenizer)
 
 
-def learn_language(model: Any, tokenizer: Any, minutes: float, rng: np.random.Generator, report: Report) -> None:
+def _mixed(pool: FramePool, crowds: CrowdPool) -> Callable[[float, np.random.Generator], Batch]:
+    """Half a batch of crowds for most of the time, then what utterances show and nothing else."""
+
+    def sample(part: float, rng: np.random.Generator) -> Batch:
+        many = _BATCH // 2 if part < _CROWDED else 0
+        images, frames = pool.frames(_BATCH - many, rng)
+        if not many:
+            return images, frames
+        crowded, known = crowds.sample(many, rng)
+        return np.concatenate([images, crowded]), [*frames, *known]
+
+    return sample
+
+
+def learn_language(model: Any, tokenizer: Any, steps: int, rng: np.random.Generator, report: Report) -> None:
     """Decoder and projector on simulated scores: no picture is rendered for it."""
     projector = model.model.multi_modal_projector
 
@@ -71,18 +80,18 @@ def learn_language(model: Any, tokenizer: Any, minutes: float, rng: np.random.Ge
         shots: list[Shot] = []
         picked: list[list[int]] = []
         while len(shots) < count:
-            shot = make_shot(int(rng.integers(_POOL + _SHOTS, 400_000_000)))
+            shot = make_shot(int(rng.integers(100_000_000, 400_000_000)))
             if len(shot.scenes) >= pictures:
                 shots.append(shot)
                 picked.append(np.sort(rng.choice(len(shot.scenes), pictures, replace=False)).tolist())
         frames = [(shot, i) for shot, chosen in zip(shots, picked, strict=True) for i in chosen]
         return simulate(frames, rng).unflatten(0, (count, pictures)), captions_of(shots, picked)
 
-    train_language(model, tokenizer, sample, lambda scores: project_scores(projector, scores), minutes, rng, report)
+    train_language(model, tokenizer, sample, lambda scores: project_scores(projector, scores), steps, rng, report)
 
 
 def learn_pictures(
-    model: Any, tokenizer: Any, pool: FramePool, minutes: float, rng: np.random.Generator, report: Report
+    model: Any, tokenizer: Any, pool: FramePool, steps: int, rng: np.random.Generator, report: Report
 ) -> None:
     """Decoder and projector on the frozen tower's features of rendered pictures."""
     import torch
@@ -97,38 +106,45 @@ def learn_pictures(
             features = tower(to_pixels(moved), output_hidden_states=True).hidden_states[-1]
         return features.unflatten(0, (count, pictures)), captions_of(shots, picked)
 
-    train_language(model, tokenizer, sample, model.model.multi_modal_projector, minutes, rng, report, rate=5e-4)
-
-
-def _named(report: Callable[[str, float, str], None], name: str) -> Report:
-    return lambda part, figures: report(name, part, figures)
+    train_language(
+        model, tokenizer, sample, model.model.multi_modal_projector, steps, rng, report, rates=(1.5e-3, 5e-4)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    import cv2
+    import torch
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--minutes", type=float, default=45)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # more threads add in another order, which gives other weights
+    cv2.setNumThreads(1)
     columns = (
         TextColumn("{task.description:18}"),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns) as progress:
-        bars = {name: progress.add_task(name, total=1.0, start=False, figures="") for name in _SHARES}
+    plan = Plan()
+    ends: dict[str, float] = {}  # CPU seconds of the process at the end of each stage
+    with Progress(*columns, refresh_per_second=1) as progress:
+        bars = {name: progress.add_task(name, total=1.0, start=False, figures="") for name in STAGES}
 
         def report(name: str, part: float, figures: str) -> None:
+            ends[name] = time.process_time()
             progress.start_task(bars[name])
             progress.update(bars[name], completed=part, figures=figures)
 
-        model, processor = train(options.seed, options.minutes, report)
+        model, processor = train(options.seed, plan, report)
     scores = evaluate(model, processor)
-    save_captioner(model, processor, options.out, write_card(model, processor, scores, options.seed, options.minutes))
-    print(f"written to {options.out}: expression {scores['all']['expressions']:.1%} on held-out pictures")
+    ends["evaluation"] = time.process_time()
+    used = dict(zip(ends, np.diff([0.0, *ends.values()]).tolist(), strict=True))
+    save_captioner(model, processor, options.out, write_card(model, processor, scores, options.seed, plan, used))
+    for name, hits in scores["all"].items():
+        print(f"{name}: {hits.share:.1%}")
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ def test_every_fault_is_shown_with_its_key_and_what_is_allowed() -> None:
 def test_a_value_that_may_hold_a_password_is_not_shown() -> None:
     with pytest.raises(ValidationError) as caught:
         CaptionsSettings(server="http://joe:hunter22@models.example/v1", server_key_env="sk-hunter22", max_frames=99)
-    told = [settings._explain("captions", CaptionsSettings, item) for item in caught.value.errors()]
+    told = sorted(settings._explain("captions", CaptionsSettings, item) for item in caught.value.errors())
     assert [line.partition(":")[0] for line in told] == [
         f"captions.{name}" for name in ("max_frames", "server", "server_key_env")
     ]

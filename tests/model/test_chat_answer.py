@@ -13,6 +13,7 @@ from model.errors import VideoError
 
 def test_a_good_answer() -> None:
     assert answer_of(says("A man sits.", usage={"completion_tokens": 5}).body) == Answer("A man sits.", 5)
+    assert answer_of(says("joy", usage={"completion_tokens": 2, "prompt_tokens": 90}).body) == Answer("joy", 2, 90)
     assert answer_of(says("A man", "length").body) == Answer("A man", 0)
     assert answer_of(says("", None).body) == Answer("", 0)
 
@@ -66,7 +67,7 @@ def test_a_text_that_was_not_finished_is_a_bad_answer(finish: object) -> None:
     ids=["empty", "html", "binary", "deep", "deeper", "cut"],
 )
 def test_what_is_not_json_is_a_bad_answer(body: bytes) -> None:
-    with pytest.raises(VideoError, match=r"not JSON.*captions\.server") as caught:
+    with pytest.raises(VideoError, match=r"not JSON.*the root of an API") as caught:
         object_of(body)
     assert caught.value.reason == "bad_answer"
     assert len(str(caught.value)) < 250

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,21 +55,42 @@ def test_weights_that_are_trained_or_of_another_type_are_left_to_torch() -> None
     assert fast.to(torch.bfloat16)(x.bfloat16()).dtype == torch.bfloat16
 
 
-def test_a_model_with_an_adapter_gives_the_same_loss_and_gradients(tiny_model: Path) -> None:
+def adapted(folder: Path, dropout: float = 0.0) -> tuple[Any, Any]:
+    base, tokenizer = lora.load(folder, device="cpu")
+    model = lora.attach(base, lora.LoraOptions(dropout=dropout), "tiny", seed=2)
+    torch.manual_seed(4)
+    for _, parameter in lora.trainable(model):
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model, tokenizer
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("folder", ["tiny_model", "tiny_qwen2"])
+def test_a_model_with_an_adapter_gives_the_same_loss_and_gradients(
+    folder: str, dropout: float, request: pytest.FixtureRequest
+) -> None:
     found = []
-    for quick in (False, True):
-        base, tokenizer = lora.load(tiny_model, device="cpu")
-        if not quick:
-            for module in base.modules():
-                if isinstance(module, torch.nn.Linear):
-                    module.__class__ = torch.nn.Linear
-        model = lora.attach(base, lora.LoraOptions(dropout=0.0), "tiny", seed=2)
-        torch.manual_seed(4)
-        for _, parameter in lora.trainable(model):
-            torch.nn.init.normal_(parameter, std=0.2)
+    for change in (fast_linear.switch_off, lambda model: model):
+        model, tokenizer = adapted(request.getfixturevalue(folder), dropout)
+        model = change(model).train()
         ids = torch.tensor([tokenizer("Ross: I am fine, thank you. And how are you?").input_ids])
+        torch.manual_seed(5)
         loss = model(input_ids=ids, labels=ids).loss
         loss.backward()
+        kinds = {type(module).__name__ for module in model.modules()}
+        assert ("FastAdapter" in kinds) == (change is not fast_linear.switch_off)
         found.append([loss.detach(), *(parameter.grad for _, parameter in lora.trainable(model))])
     for one, other in zip(*found, strict=True):
         assert float((one - other).norm() / one.norm()) < 1e-5
+
+
+def test_an_adapter_that_is_off_or_merged_is_pefts_own_way(tiny_model: Path) -> None:
+    model, tokenizer = adapted(tiny_model)
+    ids = torch.tensor([tokenizer("Ross: I am fine, thank you.").input_ids])
+    plain, _ = lora.load(tiny_model, device="cpu")
+    with torch.no_grad():
+        tuned = model(input_ids=ids).logits
+        with lora.untuned(model) as off:
+            assert torch.equal(off(input_ids=ids).logits, plain(input_ids=ids).logits)
+        merged = model.merge_and_unload()
+        assert torch.allclose(merged(input_ids=ids).logits, tuned, rtol=1e-3, atol=1e-3)

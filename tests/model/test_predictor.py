@@ -87,4 +87,41 @@ def test_no_prompts_no_scores(loaded: tuple[Any, Any]) -> None:
 
 
 def test_the_first_of_equals_is_best() -> None:
-    assert predictor.Scored((-1.0, -1.0), (2, 2), (0.5, 0.5), 0.0).best == 0
+    assert predictor.Scored((-1.0, -1.0), (2, 2), (0.5, 0.5), 0, 0.0).best == 0
+
+
+ENDS = ["joy", "joyful", "sad", "very angry indeed", "very sad"]
+
+
+def test_greedy_is_what_constrained_generation_gives(loaded: tuple[Any, Any]) -> None:
+    """Against transformers' own: only tokens that go on with an answer are allowed."""
+    model, tokenizer = loaded
+    scored = predictor.score(model, tokenizer, PROMPTS, ENDS, batch_size=4)
+    for prompt, ours in zip(PROMPTS, scored, strict=True):
+        item = packing.encode(tokenizer, prompt, ENDS)
+
+        def allowed(_batch: int, ids: Any, item: packing.Item = item) -> list[int]:
+            said = tuple(ids[len(item.prompt) :].tolist())
+            rest = [one[len(said)] for one in item.answers if one[: len(said)] == said and len(one) > len(said)]
+            return sorted(set(rest)) or [tokenizer.eos_token_id]
+
+        import torch
+
+        tokens = torch.tensor([item.prompt])
+        found = model.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            max_new_tokens=12,
+            do_sample=False,
+            prefix_allowed_tokens_fn=allowed,
+        )
+        assert tuple(found[0, len(item.prompt) :].tolist()) == item.answers[ours.greedy]
+    assert len({one.greedy for one in scored}) > 1
+
+
+def test_greedy_goes_by_the_next_token_and_scoring_by_the_whole_answer() -> None:
+    answers = ((1, 2), (3, 4), (3, 5))
+    # the first token of the last two is likelier; the first answer is likelier than either as a whole
+    assert predictor._walk(answers, ((-0.9, -0.1), (-0.5, -1.0), (-0.5, -0.9))) == 2
+    assert predictor._walk(((1, 9), (1, 2, 9)), ((-1.0, -0.2), (-1.0, -0.3, 0.0))) == 0
+    assert predictor._walk(((1, 9), (1, 9)), ((-1.0, -1.0), (-1.0, -1.0))) == 0

@@ -70,15 +70,13 @@ def test_killed_twice_and_while_writing(
     assert without_machine(steps) == uninterrupted[1]
 
 
-def test_at_most_two_checkpoints_are_kept(tiny_model: Path, tmp_path: Path) -> None:
-    machine = Machine(tiny_model, tmp_path, dataclasses.replace(OPTIONS, checkpoint_every=1))
+@pytest.mark.parametrize(("keep", "kept"), [(1, [5]), (2, [4, 5]), (4, [2, 3, 4, 5])])
+def test_the_last_checkpoints_are_kept(tiny_model: Path, tmp_path: Path, keep: int, kept: list[int]) -> None:
+    machine = Machine(tiny_model, tmp_path, dataclasses.replace(OPTIONS, checkpoint_every=1, keep_checkpoints=keep))
     with pytest.raises(Killed):
         machine.run(kill_at=5)
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
-        "best",
-        "step-00000004",
-        "step-00000005",
-    ]
+    names = ["best", *(f"step-{step:08d}" for step in kept)]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == names
 
 
 @pytest.mark.parametrize(("keep", "same"), [("best", False), ("last", True)])

@@ -146,3 +146,16 @@ def test_a_missing_file_says_what_makes_it(path: Path) -> None:
     for read in (parquet.read, lambda *given: parquet.read_columns(*given, ["text"])):
         with pytest.raises(WorkspaceError, match=r"part-00004\.parquet is not there: `dialoguellm run` makes it again"):
             read(path, "captions")
+
+
+def test_columns_that_a_table_got_later_are_null_in_older_files(path: Path) -> None:
+    rows = ROWS["predictions"]
+    parquet.write(path, "predictions", rows)
+    pq.write_table(pq.read_table(path).drop_columns(["n_prompt_tokens", "n_tokens"]), path)
+    assert parquet.read_rows(path, "predictions") == rows
+    assert parquet.read(path, "predictions").schema == tables.SCHEMAS["predictions"]
+    names, tokens = parquet.read_columns(path, "predictions", ["utterance_id", "n_tokens"])
+    assert (names, tokens) == ([row.utterance_id for row in rows], [None] * len(rows))
+    pq.write_table(pq.read_table(path).drop_columns(["seconds"]), path)  # always there, and never NULL
+    with pytest.raises(WorkspaceError, match="its columns are not those of this program"):
+        parquet.read_rows(path, "predictions")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from finished_run import ask as answer
 from finished_run import write
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
-from model.dialogue import Caption
+from model import emotions
+from model.dialogue import Caption, Prediction, TrainingStep
 from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
@@ -41,6 +44,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
             if place % 2
         ]
         write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 2, captions, {})
+        steps = [TrainingStep(n, n / 2, 2.0, 1e-3, 1.0, 100, 0.2, unique_tokens=60 + n) for n in (1, 2)]
+        write_shard(run.layout, "training_log", run.key(BY_NAME["finetune"]), 0, steps, {})
         made.append(scored(run))
         publish(run)
     return made[0], made[1]
@@ -59,7 +64,7 @@ def test_each_file_is_one_view_with_its_question_grain_and_columns(path: Path, r
     assert re.findall(r"^CREATE OR REPLACE VIEW (\w+)", text, flags=re.M) == [path.stem]
     with connect(runs[0].layout) as connection:
         columns, rows = query(connection, f"FROM {path.stem}")
-    if path.stem not in ("rejected", "test_readings", "training"):
+    if path.stem not in ("rejected", "test_readings", "answer_costs"):
         assert rows
     if path.stem not in ("lineage", "seeds", "scores"):  # their heads sum up several columns
         for name in columns:
@@ -141,7 +146,7 @@ def test_the_cost_of_a_run(runs: tuple[Run, Run]) -> None:
     )
     assert seconds >= own >= 0
     assert rows > 200
-    assert (shards, attempts, failed) == (6, 1, 0)  # utterances, captions, predictions, metrics
+    assert (shards, attempts, failed) == (7, 1, 0)  # utterances, captions, training_log, predictions, metrics
 
 
 def test_runs_that_differ_in_the_seed_of_training_are_one_setup(runs: tuple[Run, Run]) -> None:
@@ -211,3 +216,32 @@ def test_no_probabilities_and_no_answers_are_no_fault(tmp_path: Path) -> None:
         assert query(connection, "SELECT predicted, of_mistakes FROM neutral_bias WHERE system = 'tuned'")[1] == [
             (0, 0)
         ]
+
+
+def test_training_has_its_speed_and_its_shared_tokens(runs: tuple[Run, Run]) -> None:
+    text = "SELECT step, loss, unique_share, tokens_per_s, dev_loss FROM training WHERE run_id = {second}"
+    assert ask(runs, text) == [(1, 2.0, 0.61, 500.0, None), (2, 2.0, 0.62, 500.0, None)]
+
+
+def test_emotion_words_mean_the_same_to_sql() -> None:
+    text = files("storage").joinpath("views/caption_quality.sql").read_text()
+    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
+
+
+def test_what_generated_answers_cost(tmp_path: Path) -> None:
+    """A million prompt tokens at 2 and a million of answers at 10; a line without a count leaves the cost unknown."""
+    answered = [
+        Prediction(row.utterance_id, "org/oracle", row.emotion, None if at == 1 else row.emotion, {}, "…", 0.5, 100, 3)
+        for at, row in enumerate(TEST[:4])
+    ]
+    prices = {"price_prompt": 2.0, "price_answer": 10.0}
+    counted = recorded(tmp_path, [*answered, *right_but(TEST, [])], name="counted", tables={"evaluate": prices})
+    other = {"evaluate": {**prices, "seed": 1}}  # prices alone make no other key
+    silent = recorded(tmp_path, [*answered[:3], replace(answered[3], n_tokens=None)], name="silent", tables=other)
+    for run in (counted, silent):
+        publish(run)
+    text = "SELECT run_id, system, answers, unparsed, prompt_tokens, answer_tokens, uncounted, cost FROM answer_costs"
+    with connect(counted.layout) as connection:
+        found = {row[0]: row[1:] for row in query(connection, text)[1]}
+    assert found[counted.run_id] == ("org/oracle", 4, 1, 400, 12, 0, pytest.approx((400 * 2 + 12 * 10) / 1e6))
+    assert found[silent.run_id] == ("org/oracle", 4, 1, 400, 9, 1, None)

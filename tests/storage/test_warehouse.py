@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -12,7 +10,6 @@ import pytest
 from example_rows import FIRST, ROWS, SECOND
 from finished_run import STAGES, ask, write
 
-from model import emotions
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
 from storage.layout import Layout
@@ -193,14 +190,6 @@ def test_every_rejected_row_has_its_reason(published: Layout) -> None:
     assert ask(published, text) == [("demo-1", "captions", "demo/train/x/9", "no_frames", "why")]
 
 
-def test_training_has_its_speed_and_its_shared_tokens(published: Layout) -> None:
-    text = "SELECT run_id, adapter_key, step, unique_share, tokens_per_s, dev_weighted_f1 FROM training"
-    assert ask(published, text) == [
-        ("demo-1", "key-finetune", 1, None, 500.0, None),
-        ("demo-1", "key-finetune", 2, 0.6, 500.0, 0.5),
-    ]
-
-
 def test_captions_are_measured_by_run(published: Layout) -> None:
     columns = "utterance_id, n_words, repetition, english, refusal, like_previous, contradiction, unfinished"
     assert ask(published, f"SELECT {columns} FROM caption_quality ORDER BY utterance_id") == [
@@ -211,11 +200,6 @@ def test_captions_are_measured_by_run(published: Layout) -> None:
         (True, "train"),
         (False, "train"),
     ]
-
-
-def test_emotion_words_mean_the_same_to_sql() -> None:
-    text = files("storage").joinpath("views/caption_quality.sql").read_text()
-    assert dict(re.findall(r"\('(\w+)', '(\w+)'\)", text)) == emotions._MEANING
 
 
 def test_costs_are_in_order_of_the_stages(published: Layout) -> None:
@@ -272,6 +256,8 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
             connection.execute(f"DROP VIEW {name}")
         for column in ("corpus", "low", "high"):
             connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
+        for column in ("n_prompt_tokens", "n_tokens"):
+            connection.execute(f"ALTER TABLE predictions DROP COLUMN {column}")
         for table in ("comparisons", "exports", "counterfactuals"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")

@@ -17,7 +17,7 @@ from tasks.stages import STAGES
 
 
 def look(url: str, model: str = "org/seer") -> Finding:
-    return check_server.of(CaptionsSettings(server=url, model=model))
+    return check_server.of(CaptionsSettings(server=url, model=model), model)
 
 
 def test_the_servers_model_is_listed_or_not() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playing_server import Reply, Seen, playing, says
 
-from model import lora, predictor, weights
+from model import emotions, lora, predictor, weights
 from model.dialogue import Instruction, Prediction, Rejected
 from model.emotions import labels
-from model.errors import TrainingError
+from model.errors import ServerError, TrainingError
 from tasks import evaluate, finetune
 from tasks.evaluate import STAGE, EvaluateSettings
 from tasks.stage import Context
@@ -154,9 +155,91 @@ def test_an_adapter_of_another_base_is_refused(tiny_qwen2: Path, tiny_model: Pat
         run(tiny_model, tmp_path, tmp_path / "half")
 
 
+@pytest.mark.parametrize("method", ["score", "constrained", "generate"])
+def test_an_adapter_of_another_corpus_answers_in_the_labels_of_the_row(
+    tiny_model: Path, tmp_path: Path, tuned: Path, method: str
+) -> None:
+    rows = [replace(one, utterance_id=one.utterance_id.replace("demo", "emorynlp"), answer="mad") for one in ROWS]
+    found = run(tiny_model, tmp_path, tuned, rows=rows, method=method, max_new_tokens=2)
+    assert len(found) == 2 * len(rows)
+    for one in found:
+        assert isinstance(one, Prediction)
+        assert one.gold == "mad"
+        assert one.predicted in (labels("emorynlp") if method != "generate" else (*labels("emorynlp"), None))
+
+
 def test_the_key_holds_the_weights_and_not_the_machine(tiny_model: Path) -> None:
     values = EvaluateSettings(model=str(tiny_model), batch_size=2, threads=1)
     assert STAGE.identity(values) == {"model": weights.identity(str(tiny_model))}
     assert values.key_fields() == EvaluateSettings().key_fields()
     assert STAGE.splits == {"test"}
     assert STAGE.after == ("finetune",)
+
+
+def test_constrained_generation_gives_the_greedy_label_of_the_same_numbers(tiny_model: Path, tmp_path: Path) -> None:
+    model, tokenizer = lora.load(tiny_model, device="cpu")
+    exact = predictor.score(model, tokenizer, [one.prompt for one in ROWS], labels("demo"), share=False)
+    found = run(tiny_model, tmp_path, None, method="constrained")
+    assert [one.predicted for one in found if isinstance(one, Prediction)] == [
+        labels("demo")[one.greedy] for one in exact
+    ]
+    assert {(*one.scores,) for one in found if isinstance(one, Prediction)} == {()}
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_free_generation_by_both_systems_in_whatever_batches(
+    tiny_model: Path, tmp_path: Path, tuned: Path, beams: int
+) -> None:
+    asked = {"method": "generate", "max_new_tokens": 3, "num_beams": beams, "repetition_penalty": 1.15}
+    found = run(tiny_model, tmp_path, tuned, **asked)
+    assert [(one.utterance_id, one.system) for one in found] == [
+        (one.utterance_id, system) for system in ("tuned", "untuned") for one in ROWS
+    ]
+    made = [one for one in found if isinstance(one, Prediction)]
+    for one in made:
+        assert one.predicted == emotions.parse(one.raw, "demo")
+        assert one.scores == {}
+        assert one.n_prompt_tokens
+        assert one.n_tokens in (1, 2, 3)
+    assert {one.raw for one in made if one.system == "tuned"} != {one.raw for one in made if one.system == "untuned"}
+    again = run(tiny_model, tmp_path, tuned, **asked, batch_size=5)
+    assert [replace(one, seconds=0.0) for one in again if isinstance(one, Prediction)] == [
+        replace(one, seconds=0.0) for one in made
+    ]
+
+
+def served(url: str, **given: Any) -> dict[str, Any]:
+    return {"server": url, "method": "generate", "server_timeout_s": 20.0, **given}
+
+
+def test_a_servers_model_is_a_system_of_its_own_name(tmp_path: Path) -> None:
+    replies = [says("Joy."), says("I cannot say"), Reply(b"<html>"), says("")]
+    told: list[tuple[int, int, str]] = []
+
+    def play(request: Seen, _number: int) -> Reply:
+        turn = request.body["messages"][0]["content"].count("oh ") - 1
+        return replies[turn]
+
+    with playing(play=play) as server:
+        given = served(server.url, progress=lambda *seen: told.append(seen))
+        found = run(Path("org/oracle"), tmp_path, None, rows=ROWS[:4], **given)
+        assert {seen.body["model"] for seen in server.seen} == {"org/oracle"}
+    assert [one.utterance_id for one in found] == [one.utterance_id for one in ROWS[:4]]
+    said = [(one.system, one.predicted, one.raw) if isinstance(one, Prediction) else one.reason for one in found]
+    assert said == [
+        ("org/oracle", "joy", "Joy."),
+        ("org/oracle", None, "I cannot say"),
+        "bad_answer",
+        ("org/oracle", None, ""),
+    ]
+    assert told[-1] == (4, 4, "answers")
+
+
+def test_a_server_that_no_request_can_use_stops_with_one_error(tmp_path: Path) -> None:
+    with playing(Reply(status=404)) as server, pytest.raises(ServerError, match=r"evaluate\.model"):
+        run(Path("org/gone"), tmp_path, None, rows=ROWS[:2], **served(server.url))
+
+
+def test_a_servers_key_holds_its_models_name() -> None:
+    values = EvaluateSettings(model="org/oracle", **served("http://127.0.0.1:1/v1"))
+    assert STAGE.identity(values) == {"model": "server:org/oracle"}

@@ -137,9 +137,9 @@ def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
 def test_prompts_are_those_of_prediction_token_for_token(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[packing.Item] = []
     model, tokenizer = lora.load(tiny_model, device="cpu")
-    real = predictor.answer_log_probs
+    real = predictor.token_log_probs
     monkeypatch.setattr(
-        predictor, "answer_log_probs", lambda model, items, **given: seen.extend(items) or real(model, items, **given)
+        predictor, "token_log_probs", lambda model, items, **given: seen.extend(items) or real(model, items, **given)
     )
     predictor.score(model, tokenizer, [one.prompt for one in ROWS], LABELS, batch_size=1)
     predicted = {item.prompt: item.answers for item in seen}

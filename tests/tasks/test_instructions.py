@@ -251,7 +251,9 @@ def test_training_and_prediction_read_the_same_tokens(
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
     trained: list[Any] = []
     scored: list[Any] = []
-    monkeypatch.setattr("model.lora.load", lambda _: (torch.nn.Identity(), tokenizer))
+    model = torch.nn.Identity()
+    model.config = None  # type: ignore[assignment]
+    monkeypatch.setattr("model.lora.load", lambda *_, **__: (model, tokenizer))
     monkeypatch.setattr("model.lora.attach", lambda *_: None)
     monkeypatch.setattr("model.packing.supported", lambda _: True)
     monkeypatch.setattr("model.trainer.train", lambda _, examples, *__, **___: trained.extend(examples) or [])

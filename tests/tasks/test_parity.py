@@ -15,7 +15,7 @@ ROW = Instruction("demo/dev/0/0", "v", (), "p", "joy", 1, (), None)
 
 
 def scored(*lines: tuple[float, float]) -> list[ScoredRow]:
-    return [ScoredRow(ROW, "demo", ("joy", "anger"), 0, Scored((0.0, 0.0), (1, 1), line, 0.0)) for line in lines]
+    return [ScoredRow(ROW, "demo", ("joy", "anger"), 0, Scored((0.0, 0.0), (1, 1), line, 0, 0.0)) for line in lines]
 
 
 BASE = scored((0.5, 0.5), (0.5, 0.5))
