@@ -16,6 +16,8 @@ from flows import (
     check_command,
     compare_command,
     corpus_commands,
+    counterfactual_command,
+    explain_command,
     export_command,
     frames_command,
     read_commands,
@@ -35,6 +37,8 @@ run_commands.register(app)
 check_command.register(app)
 read_commands.register(app)
 compare_command.register(app)
+counterfactual_command.register(app)
+explain_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 corpus_commands.register(app)

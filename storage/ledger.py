@@ -138,8 +138,21 @@ def test_reads(layout: Layout, run_id: str, adapter_key: str | None) -> list[Rec
     else:
         same = (run for run in runs(layout) if (run["stages"].get("finetune") or {}).get("key") == adapter_key)
         known = [run["run_id"] for run in same]
-    reads = [read for name in known for attempt in attempts(layout, name) for read in attempt.get("test_reads", ())]
-    return sorted(reads, key=lambda read: str(read["read_at"]))
+    return sorted((read for name in known for read in readings(layout, name)), key=lambda read: str(read["read_at"]))
+
+
+def readings(layout: Layout, run_id: str) -> list[Record]:
+    """Each opening of the test split under a run's id: by its attempts, then by commands, whose attempt is None."""
+    found = [read for attempt in attempts(layout, run_id) for read in attempt.get("test_reads", ())]
+    more = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("reading-*.json")))
+    return found + [read for read in more if read]
+
+
+def record_reading(layout: Layout, run_id: str, adapter_key: str | None, command: str, shards: int) -> None:
+    """Puts on record that a command opened ``shards`` of the test split; to be called before it does."""
+    number = len(list(layout.attempts(run_id).glob("reading-*.json"))) + 1
+    about = {"run_id": run_id, "attempt": None, "stage": command, "adapter_key": adapter_key, "read_at": now()}
+    write_json(layout.attempts(run_id) / f"reading-{number:04d}.json", {**about, "why": command, "shards": shards})
 
 
 def mark_crashed(layout: Layout, run_id: str) -> int:
@@ -159,10 +172,7 @@ def comparisons(layout: Layout) -> list[Record]:
     """The rows of all comparisons. Raises WorkspaceError naming a record that is damaged."""
     found: list[Record] = []
     for path in sorted(layout.comparisons.glob("*.json")):
-        rows = (read_manifest(path) or {}).get("rows")
-        if not isinstance(rows, list):
-            raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm compare` makes it again")
-        found += rows
+        found += _rows_of(path, read_manifest(path) or {}, "compare")
     return found
 
 
@@ -178,6 +188,34 @@ def record_export(layout: Layout, run_id: str, record: Record) -> None:
     number = earlier[-1]["export"] + 1 if earlier else 1
     about = {**record, "run_id": run_id, "export": number, "exported_at": now()}
     write_json(layout.attempts(run_id) / f"export-{number:04d}.json", about)
+
+
+def save_counterfactual(layout: Layout, run_id: str, key: str, rows: Sequence[Record]) -> None:
+    """Keeps what was found of a run with other descriptions; what has the same key is replaced."""
+    write_json(_counterfactual_file(layout, run_id, key), {"rows": list(rows)})
+
+
+def counterfactual(layout: Layout, run_id: str, key: str) -> list[Record] | None:
+    """The rows kept under a key, None where there are none."""
+    found = read_manifest(_counterfactual_file(layout, run_id, key))
+    return None if found is None else _rows_of(_counterfactual_file(layout, run_id, key), found, "counterfactual")
+
+
+def counterfactuals(layout: Layout, run_id: str) -> list[Record]:
+    """All that was found of a run with other descriptions. Raises WorkspaceError naming a record that is damaged."""
+    paths = sorted(layout.attempts(run_id).glob("counterfactual-*.json"))
+    return [row for path in paths for row in _rows_of(path, read_manifest(path) or {}, "counterfactual")]
+
+
+def _counterfactual_file(layout: Layout, run_id: str, key: str) -> Path:
+    return layout.attempts(run_id) / f"counterfactual-{key}.json"
+
+
+def _rows_of(path: Path, record: Record, command: str) -> list[Record]:
+    rows = record.get("rows")
+    if not isinstance(rows, list):
+        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm {command}` makes it again")
+    return rows
 
 
 def safe_name(name: str) -> bool:

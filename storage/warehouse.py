@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 SCHEMA_FOLDER = "schema"
 
+RUN_TABLES = (
+    *("runs", "attempts", "stages", "shards", "predictions", "metrics"),
+    *("test_reads", "exports", "counterfactuals"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -88,7 +93,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None:
     connection.begin()
-    for table in ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports"):
+    for table in RUN_TABLES:
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [facts.run_id])
     for table, rows in facts.rows.items():
         _insert(connection, table, rows)

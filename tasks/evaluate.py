@@ -33,7 +33,7 @@ def predictions(
     rows: Rows, settings: EvaluateSettings, context: Context, *, stage: str
 ) -> Iterator[Prediction | Rejected]:
     """The same of whatever split ``rows`` are of, for the stage of that name."""
-    mine = [row for row in rows["instructions"] if _chosen(row, settings)]
+    mine = [row for row in rows["instructions"] if chosen(row.utterance_id, settings)]
     usable = [row for row in mine if gold_of(row) is not None]
     for row in mine:
         if gold_of(row) is None:
@@ -51,8 +51,9 @@ def identity(settings: EvaluateSettings) -> Mapping[str, str]:
     return {"model": f"server:{settings.model}" if settings.server else weights.identity(settings.model)}
 
 
-def _chosen(row: Instruction, settings: EvaluateSettings) -> bool:
-    dialogue = row.utterance_id.rsplit("/", 1)[0]
+def chosen(utterance_id: str, settings: EvaluateSettings) -> bool:
+    """Whether the utterance's dialogue is of the share that is scored."""
+    dialogue = utterance_id.rsplit("/", 1)[0]
     drawn = hashlib.sha256(f"{settings.seed}/{dialogue}".encode()).digest()
     return int.from_bytes(drawn[:8]) < settings.share * 2**64
 

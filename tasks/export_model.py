@@ -46,7 +46,7 @@ def export_adapter(run: Run, out: Path, progress: Progress = no_progress) -> lis
     Raises SettingsError for an ``out`` that holds anything, WorkspaceError where no adapter is finished, OSError
     where ``out`` cannot be written.
     """
-    adapter, target = _adapter(run), free_folder(out, "--adapter")
+    adapter, target = finished_adapter(run), free_folder(out, "--adapter")
     origin = weights.origin(_settings(run).model)
     data, _ = _data(run)
     base = weights.resolve(_settings(run).model, run.layout.cache, progress=progress)
@@ -66,7 +66,7 @@ def export_merged(run: Run, out: Path, options: MergeOptions, progress: Progress
     it passed or not, the check is put on record and published. Raises what ``export_adapter`` does, SettingsError for
     a base whose number format must be named, and TrainingError where the check fails.
     """
-    adapter, target = _adapter(run), free_folder(out, "--merged")
+    adapter, target = finished_adapter(run), free_folder(out, "--merged")
     data, dev = _data(run)
     if not dev:
         raise WorkspaceError(f"{run.run_id} has no dev line to check the merged model on: give its corpus a dev split")
@@ -119,7 +119,7 @@ def _settings(run: Run) -> FinetuneSettings:
     return values
 
 
-def _adapter(run: Run) -> Path:
+def finished_adapter(run: Run) -> Path:
     """The folder of the run's finished adapter. Raises WorkspaceError where there is none of today's base model."""
     stage = BY_NAME["finetune"]
     if run.keys["finetune"] is None:

@@ -111,13 +111,9 @@ def run(rows: Rows, settings: InstructionsSettings, context: Context) -> Iterato
         return
     ids, _, speakers, texts, emotions = zip(*chain.from_iterable(dialogues.values()), strict=True)
     captions = _captions(rows) if settings.described() else {}
-    tokenizer = load_tokenizer(weights.resolve(settings.model, context.cache, progress=context.progress))
-    fitter = Fitter(
-        *(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix, settings.label_words),
-        best_shot_last=settings.shots_by == "nearest",
-    )
+    fitter = fitter_of(settings, context)
     lines = fitter.lines(speakers, texts)
-    waiting = _shown(dialogues, captions, _shots(rows, settings), settings)
+    waiting = _shown(dialogues, captions, shots_of(rows, settings), settings)
     done = 0
     while some := list(islice(waiting, _TOGETHER)):
         with _tokenizing:
@@ -135,6 +131,15 @@ def identity(settings: InstructionsSettings) -> Mapping[str, str]:
     return {"prompt": str(prompt.VERSION), "tokenizer": weights.identity(settings.model), **drawn}
 
 
+def fitter_of(settings: InstructionsSettings, context: Context) -> Fitter:
+    """What writes and fits the prompts of these settings."""
+    tokenizer = load_tokenizer(weights.resolve(settings.model, context.cache, progress=context.progress))
+    return Fitter(
+        *(tokenizer, settings.preset, settings.speaker, settings.max_tokens, settings.suffix, settings.label_words),
+        best_shot_last=settings.shots_by == "nearest",
+    )
+
+
 def _captions(rows: Rows) -> dict[str, tuple[str, str]]:
     """Utterance id to the text of its caption and the name of the captions."""
     names = ("utterance_id", "text", "model", "revision", "prompt_id")
@@ -142,7 +147,7 @@ def _captions(rows: Rows) -> dict[str, tuple[str, str]]:
     return {name: (text, f"{model}@{revision}/{prompt_id}") for name, text, model, revision, prompt_id in cells}
 
 
-def _shots(rows: Rows, settings: InstructionsSettings) -> dict[str, tuple[Utterance, ...]]:
+def shots_of(rows: Rows, settings: InstructionsSettings) -> dict[str, tuple[Utterance, ...]]:
     """Utterance id to its worked examples, where any are wanted."""
     if not settings.shots:
         return {}

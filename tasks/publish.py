@@ -35,7 +35,8 @@ def facts(run: Run) -> RunFacts:
         "stages": stages,
         "shards": shards,
         "exports": ledger.exports(run.layout, run.run_id),
-        "test_reads": [read for attempt in attempts for read in attempt["test_reads"]],
+        "counterfactuals": ledger.counterfactuals(run.layout, run.run_id),
+        "test_reads": ledger.readings(run.layout, run.run_id),
     }
     files = {
         table: [run.layout.part(table, row["stage_key"], row["shard"]) for row in shards if _holds(row, stage)]

@@ -88,6 +88,19 @@ def test_systems_can_be_compared(finished: Finished) -> None:
     assert sql(finished, "SELECT count(*) AS n FROM comparisons") == stored == [{"n": 15}]
 
 
+def test_the_model_answers_other_descriptions(finished: Finished) -> None:
+    where = ("-w", str(finished.workspace), "--json")
+    rows = json.loads(dialoguellm(finished.home, "counterfactual", "small", *where))
+    conditions = {"dropped", "swapped_within", "swapped_across", "constant", "captions_alone"}
+    assert {row["condition"] for row in rows} == conditions
+    dev = sql(finished, "SELECT accuracy FROM scores WHERE split = 'dev' AND system = 'tuned'")[0]["accuracy"]
+    of_all = [
+        row for row in rows if (row["against"], row["captions"], row["metric"]) == ("original", "all", "accuracy")
+    ]
+    assert {round(row["against_value"], 4) for row in of_all} == {dev}
+    assert sql(finished, "SELECT count(*) AS n FROM counterfactuals") == [{"n": len(rows)}]
+
+
 def test_a_second_run_has_nothing_to_do(finished: Finished) -> None:
     assert sum(row["pending"] for row in plan(finished).values()) == 0
     assert "0 shards done" in dialoguellm(finished.home, "run", finished.config, "--direct")
@@ -146,6 +159,7 @@ def test_the_adapter_and_the_merged_model_go_out(finished: Finished, tmp_path: P
 
 def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
     published = ("runs", "stages", "shards", "predictions", "metrics", "exports", "comparisons", "test_reads")
+    published += ("counterfactuals",)
     queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in published]
     before = [sql(finished, query) for query in queries]
     dialoguellm(finished.home, "warehouse", "rebuild", "-w", str(finished.workspace))

@@ -239,3 +239,28 @@ def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
     ]
     assert found[0]["exported_at"] <= found[1]["exported_at"]
     assert ledger.attempts(layout, "demo-1") == []
+
+
+def test_readings_by_commands_stand_with_those_of_attempts(layout: Layout) -> None:
+    save(layout, "demo-1")
+    attempt = start(layout)
+    attempt["test_reads"].append({"run_id": "demo-1", "attempt": 1, "read_at": "2026-01-01"})
+    ledger.save_attempt(layout, attempt)
+    ledger.record_reading(layout, "demo-1", "abc", "explain", 1)
+    ledger.record_reading(layout, "demo-1", "abc", "counterfactual", 3)
+    found = ledger.readings(layout, "demo-1")
+    assert [read.get("why") for read in found] == [None, "explain", "counterfactual"]
+    assert [read["attempt"] for read in found] == [1, None, None]
+    assert len(ledger.attempts(layout, "demo-1")) == 1
+    assert ledger.test_reads(layout, "demo-1", None) == found
+
+
+def test_what_was_found_with_other_descriptions_is_kept_under_its_key(layout: Layout) -> None:
+    assert ledger.counterfactual(layout, "demo-1", "abc") is None
+    for key, value in (("abc", 1), ("def", 2), ("abc", 3)):
+        ledger.save_counterfactual(layout, "demo-1", key, [{"value": value}])
+    assert ledger.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
+    assert ledger.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
+    (layout.attempts("demo-1") / "counterfactual-abc.json").write_text("{")
+    with pytest.raises(WorkspaceError, match=r"counterfactual-abc.json is damaged: delete it, `dialoguellm counterf"):
+        ledger.counterfactuals(layout, "demo-1")
