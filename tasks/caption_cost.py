@@ -87,9 +87,8 @@ def told(cost: Cost) -> str:
         return f"{line}; how long they take is not known until the first shard is done by this model"
     low, likely, high = map(_duration, cost.seconds)
     shards = "1 shard" if cost.shards == 1 else f"{cost.shards} shards"
-    return (
-        f"{line}, about {likely} ({low} to {high}) by {shards} that this model did here ({cost.tokens:.0f} tokens each)"
-    )
+    spread = f" ({low} to {high})" if low != high else ""
+    return f"{line}, about {likely}{spread} by {shards} that this model did here ({cost.tokens:.0f} tokens each)"
 
 
 def memory(settings: CaptionsSettings) -> tuple[int, str] | None:
