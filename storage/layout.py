@@ -7,6 +7,7 @@
   runs/<run id>.json                     resolved settings, stage keys, versions, machine
   runs/<run id>/attempt-0001.json        one execution of the run
   runs/<run id>/export-0001.json         one merged model made of it, and its check
+  runs/<run id>/explained/<digest>.json  what moved the answer to one utterance
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
   results.duckdb                         the warehouse; can be rebuilt from the rest
@@ -15,6 +16,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -79,6 +81,10 @@ class Layout:
 
     def attempts(self, run_id: str) -> Path:
         return self.runs / run_id
+
+    def explanation(self, run_id: str, utterance_id: str) -> Path:
+        digest = hashlib.sha256(utterance_id.encode("utf-8", "replace")).hexdigest()[:32]
+        return self.runs / run_id / "explained" / f"{digest}.json"
 
     def report(self, run_id: str) -> Path:
         return self.root / "reports" / run_id
