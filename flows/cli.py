@@ -23,6 +23,7 @@ from flows import (
     gallery_command,
     read_commands,
     run_commands,
+    sql_command,
 )
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
@@ -37,6 +38,7 @@ app = typer.Typer(
 run_commands.register(app)
 check_command.register(app)
 read_commands.register(app)
+sql_command.register(app)
 compare_command.register(app)
 counterfactual_command.register(app)
 explain_command.register(app)

@@ -2,7 +2,8 @@
 
 <workspace>/
   workspace.json                         the workspace's format version
-  lake/<table>/<stage key>/              part-00042.parquet, its manifest part-00042.json, stage.json
+  lake/<table>/<stage key>/              part-00042.parquet, its manifest part-00042.json, stage.json,
+                                         all-<digest>.parquet: the finished parts in one, for queries
   models/<stage key>/                    adapter, checkpoints
   runs/<run id>.json                     resolved settings, stage keys, versions, machine
   runs/<run id>/attempt-0001.json        one execution of the run
@@ -69,6 +70,9 @@ class Layout:
 
     def failure(self, table: str, stage_key: str, shard: int) -> Path:
         return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.failed.json")
+
+    def copy(self, table: str, stage_key: str, digest: str) -> Path:
+        return self.folder(table, stage_key) / f"all-{digest}.parquet"
 
     def shard_list(self, stage_key: str) -> Path:
         return self.folder("utterances", stage_key) / "stage.json"
