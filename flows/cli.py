@@ -20,6 +20,7 @@ from flows import (
     explain_command,
     export_command,
     frames_command,
+    logs_command,
     read_commands,
     run_commands,
 )
@@ -41,6 +42,7 @@ counterfactual_command.register(app)
 explain_command.register(app)
 export_command.register(app)
 frames_command.register(app)
+logs_command.register(app)
 corpus_commands.register(app)
 
 INTERRUPTED = 130
