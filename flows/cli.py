@@ -21,6 +21,7 @@ from flows import (
     export_command,
     frames_command,
     gallery_command,
+    logs_command,
     read_commands,
     run_commands,
     sql_command,
@@ -45,6 +46,7 @@ explain_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 gallery_command.register(app)
+logs_command.register(app)
 corpus_commands.register(app)
 
 INTERRUPTED = 130

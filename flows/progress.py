@@ -37,6 +37,11 @@ class StageProgress:
 
         return report
 
+    def percent(self) -> float:
+        """How much of the stage's shards is done, 0 to 100."""
+        with self._lock:
+            return 100.0 * sum(self._fractions.values()) / self._shards if self._shards else 100.0
+
     def finished(self, shard: int) -> None:
         with self._lock:
             self._fractions[shard] = 1.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,19 @@ from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
 from flows.progress import StageProgress, showing
+from flows.server_log import sent_to_server
 from model.errors import DialogueError
 from storage.layout import open_workspace
 from tasks.drive import Failure
 from tasks.plan import Run, load
 from tasks.run import run_shard
 from tasks.stage import Stage
+
+AHEAD = 64
+"""Shards handed to the task runner before the first of them is done: as many lie in memory, however many there are."""
+
+UPDATE_S = 5.0
+"""Between two updates of a progress artifact while no shard ends."""
 
 
 async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -51,18 +60,31 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
 
 
 def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
-    """Submits the shards of one stage to the flow's task runner and waits for all of them."""
+    """Hands the shards of one stage to the flow's task runner, some ahead of those that are done, and waits for all."""
     artifact = _progress_artifact(run, stage)
-    failures = []
-    with showing(stage, shards) as progress:
-        futures = [(shard, _submit(run, stage, shard, progress)) for shard in shards]
-        for done, (shard, future) in enumerate(futures, start=1):
-            future.wait()
+    failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
+    with showing(stage, shards) as progress, sent_to_server():
+        while True:
+            for shard in islice(rest, AHEAD - len(waiting)):
+                waiting.append((shard, _submit(run, stage, shard, progress)))
+            if not waiting:
+                break
+            shard, future = waiting.popleft()
+            _wait(future, artifact, progress)
             progress.finished(shard)
             if future.state.is_failed() or future.state.is_crashed():
                 failures.append(Failure(shard, _first_line(future.state)))
-            update_progress_artifact(artifact, progress=100.0 * done / len(shards))
+        update_progress_artifact(artifact, progress=progress.percent())
     return failures
+
+
+def _wait(future: PrefectFuture[Any], artifact: Any, progress: StageProgress) -> None:
+    """Until it is done; meanwhile the artifact says how far the stage is."""
+    while True:
+        future.wait(timeout=UPDATE_S)
+        if future.state.is_final():
+            return
+        update_progress_artifact(artifact, progress=progress.percent())
 
 
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:

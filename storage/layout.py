@@ -12,7 +12,8 @@
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
   results.duckdb                         the warehouse; can be rebuilt from the rest
-  locks/  cache/  logs/
+  logs/<run id>.jsonl                    what happened in it, as JSON lines
+  locks/  cache/
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Layout:
         return self.root / "locks" / f"{name}.lock"
 
     def log(self, run_id: str) -> Path:
-        return self.root / "logs" / f"{run_id}.log"
+        return self.root / "logs" / f"{run_id}.jsonl"
 
 
 def at(root: Path) -> Layout:

@@ -5,12 +5,13 @@ How shards are executed is the caller's: in this process, or as tasks of an orch
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
-from storage import ledger
+from storage import journal, ledger
 from storage.ledger import Record
 from storage.locks import holding
 from tasks.plan import Run, StagePlan, plan_stage
@@ -18,6 +19,8 @@ from tasks.publish import publish
 from tasks.run import reject_share
 from tasks.stage import Stage
 from tasks.stages import BY_NAME, STAGES
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,15 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> O
     """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it."""
     _check(run, selection)
     outcome = Outcome()
-    with holding(run.layout, run.name):
+    with holding(run.layout, run.name), journal.keeping(run.layout, run.run_id):
         run.record.update(ledger.save_run(run.layout, run.record))
         pending = {item.stage.name: item.reasons() for item in planned(run, selection) if item.pending}
         attempt = ledger.start_attempt(run.layout, run.run_id, reason=selection.reason, pending=pending, engine=engine)
         try:
-            for stage in _selected(run, selection):
-                _run_stage(run, stage, selection, execute, attempt, outcome)
+            with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
+                log.info(f"attempt begins: {selection.reason}, {engine}; to do: {pending or 'nothing'}")
+                for stage in _selected(run, selection):
+                    _run_stage(run, stage, selection, execute, attempt, outcome)
         except BaseException as error:
             with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
                 _finish(run, attempt, "failed", str(error) or type(error).__name__)
@@ -167,6 +172,9 @@ def _record_test_read(run: Run, stage: Stage, shards: Sequence[int], attempt: Re
 
 
 def _finish(run: Run, attempt: Record, state: str, error: str | None) -> None:
+    with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
+        said = f"attempt {state}" + (f": {error}" if error else "")
+        log.log(logging.ERROR if error else logging.INFO, said, extra={"facts": {"state": state}})
     ledger.save_attempt(run.layout, {**attempt, "state": state, "error": error, "finished_at": ledger.now()})
     publish(run)
 

@@ -158,5 +158,6 @@ STAGE = Stage(
     splits=frozenset({"train", "dev"}),
     unit=True,
     identity=identity,
+    totals=("tokens",),
     gpu=True,
 )

@@ -29,7 +29,7 @@ nothing an utterance."""
 
 ELSEWHERE = {
     "model/test_gguf_import": ("model/pinned_file",),
-    "test_end_to_end": ("flows/pipeline", "flows/stages"),
+    "test_end_to_end": ("flows/pipeline", "flows/server_log", "flows/stages"),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",
         "tasks/demo/draw_face",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +77,20 @@ def test_the_report_is_there_and_whole(finished: Finished) -> None:
     assert "<script" not in text
     assert "The test split was read once by this adapter" in text
     assert "bias taken back" in text
+
+
+def test_the_server_has_the_log_by_shard_and_the_progress_by_stage(finished: Finished) -> None:
+    with closing(sqlite3.connect(finished.home / "prefect" / "prefect.db")) as server:
+        ended = server.execute(
+            "SELECT task_run.name, log.message FROM log JOIN task_run ON task_run.id = log.task_run_id "
+            "WHERE log.message LIKE 'done: %'"
+        ).fetchall()
+        bars = server.execute("SELECT key, data FROM artifact WHERE type = 'progress'").fetchall()
+    done = sum(row["shards"] for row in json.loads(dialoguellm(finished.home, "plan", finished.config, "--json")))
+    assert len(ended) == done
+    assert ("captions-00001", "6 rows") in {(name, message.split(": ")[1].split(",")[0]) for name, message in ended}
+    assert len(bars) == 9
+    assert {float(percent) for _, percent in bars} == {100.0}
 
 
 def test_systems_can_be_compared(finished: Finished) -> None:
