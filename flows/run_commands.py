@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flows.output import Format, counted, emit, reader
-from flows.parameters import PipelineRequest, RerunRequest, checked
+from flows.parameters import ALL, PipelineRequest, RerunRequest, checked
 from flows.server_keys import block_of
 from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
@@ -111,7 +111,12 @@ def rerun(
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
     known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
-    part = {"stage": stage, "downstream": downstream, "shards": _numbers(shards), "force": force}
+    part = {
+        "stage": ALL if stage is None else stage,
+        "downstream": downstream,
+        "shards": _numbers(shards),
+        "force": force,
+    }
     request = checked(RerunRequest, run=run, workspace=str(known.layout.root), **part)
     selection = request.selection()
     if dry_run:

@@ -82,4 +82,4 @@ def _progress_artifact(run: Run, stage: Stage) -> Any:
 
 
 def _first_line(state: State[Any]) -> str:
-    return (state.message or "failed").splitlines()[0]
+    return (state.message or "failed").splitlines()[0].removeprefix("Task run encountered an exception ")

@@ -29,7 +29,8 @@ nothing an utterance."""
 
 ELSEWHERE = {
     "model/test_gguf_import": ("model/pinned_file",),
-    "test_end_to_end": ("flows/pipeline", "flows/stages"),
+    "test_deployments": ("flows/version",),
+    "flows/test_pipeline": ("flows/stages", "flows/announce"),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",
         "tasks/demo/draw_face",
