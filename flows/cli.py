@@ -22,6 +22,7 @@ from flows import (
     frames_command,
     read_commands,
     run_commands,
+    seceu_command,
 )
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
@@ -39,6 +40,7 @@ read_commands.register(app)
 compare_command.register(app)
 counterfactual_command.register(app)
 explain_command.register(app)
+seceu_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 corpus_commands.register(app)

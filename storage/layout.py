@@ -9,6 +9,7 @@
   runs/<run id>/export-0001.json         one merged model made of it, and its check
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
+  seceu/<key>.json                       what `seceu` found of one system, answers and all
   results.duckdb                         the warehouse; can be rebuilt from the rest
   locks/  cache/  logs/
 """
@@ -51,6 +52,10 @@ class Layout:
     @property
     def comparisons(self) -> Path:
         return self.root / "comparisons"
+
+    @property
+    def seceu(self) -> Path:
+        return self.root / "seceu"
 
     @property
     def database(self) -> Path:

@@ -68,7 +68,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts]) -> None:
             _migrate(connection)
             for run in facts:
                 _replace_run(connection, run)
-            _replace_comparisons(connection, layout)
+            _replace_what_is_of_no_run(connection, layout)
             _create_views(connection, layout)
             connection.execute("CHECKPOINT")
     except duckdb.Error as error:
@@ -108,10 +108,13 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
     connection.commit()
 
 
-def _replace_comparisons(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    scores, answers = ledger.seceu(layout)
+    found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
     connection.begin()
-    connection.execute("DELETE FROM comparisons")
-    _insert(connection, "comparisons", ledger.comparisons(layout))
+    for table, rows in found.items():
+        connection.execute(f"DELETE FROM {table}")
+        _insert(connection, table, rows)
     connection.commit()
 
 

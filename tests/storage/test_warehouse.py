@@ -258,7 +258,7 @@ def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None
             connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
         for column in ("n_prompt_tokens", "n_tokens"):
             connection.execute(f"ALTER TABLE predictions DROP COLUMN {column}")
-        for table in ("comparisons", "exports", "counterfactuals"):
+        for table in ("comparisons", "exports", "counterfactuals", "seceu_scores", "seceu_answers"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
         connection.execute("DELETE FROM about WHERE name = 'views'")
