@@ -17,7 +17,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stages
 from flows.guard import guard
-from flows.settings import prepare
+from flows.server_keys import keys_from_blocks
+from flows.settings import prepare, read
 from model.errors import RunFailed
 from storage.layout import open_workspace
 from tasks.drive import Outcome, Selection, drive
@@ -44,12 +45,13 @@ def pipeline(
         stages: only these stages; all by default.
         check: look at the input before ingest, and stop where the run could not succeed.
     """
-    if check:
-        with _artifact_of_failure(config):
-            if lesser := guard(config, Path(workspace) if workspace else None, overrides or (), stages):
-                get_run_logger().warning(lesser)
-    run = prepare(config, workspace=Path(workspace) if workspace else None, overrides=overrides or ())
-    return _drive(run, Selection(tuple(stages) if stages else None)).done
+    with keys_from_blocks(read(config, overrides or ())[1]):
+        if check:
+            with _artifact_of_failure(config):
+                if lesser := guard(config, Path(workspace) if workspace else None, overrides or (), stages):
+                    get_run_logger().warning(lesser)
+        run = prepare(config, workspace=Path(workspace) if workspace else None, overrides=overrides or ())
+        return _drive(run, Selection(tuple(stages) if stages else None)).done
 
 
 @flow(name="dialoguellm-rerun", flow_run_name="{run}", task_runner=RUNNER, persist_result=False)
@@ -64,7 +66,8 @@ def rerun(
     """Takes up a recorded run again: pending shards of the chosen stages, with ``force`` finished ones too."""
     known = load_current(open_workspace(Path(workspace)), run)
     selection = Selection(tuple(stages) if stages else None, tuple(shards) if shards else None, force, reason)
-    return _drive(known, selection).done
+    with keys_from_blocks(known.settings):
+        return _drive(known, selection).done
 
 
 def _drive(run: Run, selection: Selection) -> Outcome:
