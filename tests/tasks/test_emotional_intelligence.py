@@ -15,6 +15,7 @@ from model.errors import ServerError, WorkspaceError
 from storage import ledger
 from storage.layout import Layout, open_workspace
 from storage.queries import connect, query
+from storage.warehouse import publish
 from tasks.emotional_intelligence import Options, Questions, SeceuServer
 from tasks.seceu_test import Test, load
 
@@ -68,6 +69,7 @@ def test_a_servers_answers_are_measured_and_kept(test: Test, layout: Layout) -> 
         assert query(connection, text)[1] == [
             ("1", [5.0, 3.0, 1.5, 0.5], 10.0, "Glad: 5.0, Angry: 3.0, Very angry: 1.5, Ashamed: 0.5")
         ]
+        stored = query(connection, "FROM seceu_scores ORDER BY ALL")
         controls = query(connection, "SELECT system, better_than FROM seceu WHERE kind = 'control'")[1]
     assert [(row[2], row[3], row[6], row[9]) for row in rows] == [
         ("3", None, "?", "unparsed"),
@@ -75,6 +77,9 @@ def test_a_servers_answers_are_measured_and_kept(test: Test, layout: Layout) -> 
         ("5", None, None, "refused"),
         ("5", None, None, "refused"),
     ]
+    publish(layout, [], rebuild=True)
+    with connect(layout) as connection:
+        assert query(connection, "FROM seceu_scores ORDER BY ALL") == stored
     assert controls[0][0] == "best_constant"
     assert "random" in controls[0][1]
 
