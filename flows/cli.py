@@ -26,6 +26,7 @@ from flows import (
     read_commands,
     run_commands,
     sql_command,
+    seceu_command,
 )
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
@@ -44,6 +45,7 @@ sql_command.register(app)
 compare_command.register(app)
 counterfactual_command.register(app)
 explain_command.register(app)
+seceu_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 gallery_command.register(app)

@@ -11,6 +11,7 @@
   runs/<run id>/explained/<digest>.json  what moved the answer to one utterance
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
+  seceu/<key>.json                       what `seceu` found of one system, answers and all
   results.duckdb                         the warehouse; can be rebuilt from the rest
   logs/<run id>.jsonl                    what happened in it, as JSON lines
   locks/  cache/
@@ -55,6 +56,10 @@ class Layout:
     @property
     def comparisons(self) -> Path:
         return self.root / "comparisons"
+
+    @property
+    def seceu(self) -> Path:
+        return self.root / "seceu"
 
     @property
     def database(self) -> Path:

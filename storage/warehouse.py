@@ -72,7 +72,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
             before = copies.in_use(connection)
             for run in facts:
                 _replace_run(connection, run)
-            _replace_comparisons(connection, layout)
+            _replace_what_is_of_no_run(connection, layout)
             copies.refresh(connection, layout, anew=rebuild)
             counting.refresh(connection, layout)
             catalogue.refresh(connection, layout)
@@ -129,10 +129,13 @@ def _replace_shards(connection: duckdb.DuckDBPyConnection, rows: Sequence[Record
     _insert(connection, "stage_shards", own)
 
 
-def _replace_comparisons(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    scores, answers = ledger.seceu(layout)
+    found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
     connection.begin()
-    connection.execute("DELETE FROM comparisons")
-    _insert(connection, "comparisons", ledger.comparisons(layout))
+    for table, rows in found.items():
+        connection.execute(f"DELETE FROM {table}")
+        _insert(connection, table, rows)
     connection.commit()
 
 
