@@ -56,9 +56,13 @@ def run(
     Before ingest the input is looked at as by check; exit code 3 where the run could not succeed.
     """
     from flows.guard import guard
-    from flows.settings import prepare
+    from flows.settings import prepare, read
+    from tasks.lend import lends
 
     chosen = _choose(from_stage, until, stages)
+    if lends(read(config, overrides or ())[1]["finetune"]):
+        _lend(prepare(config, workspace=workspace, overrides=overrides or (), create=False))
+        return
     if not no_check and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
@@ -101,6 +105,8 @@ def rerun(
     form: Format,
 ) -> None:
     """Take up a recorded run again: its failed or missing shards, or a stage of it."""
+    from tasks.lend import lends
+
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
     known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
@@ -108,6 +114,8 @@ def rerun(
     selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
     if dry_run:
         _print_plan(known, planned(known, selection), form)
+    elif lends(known.settings["finetune"]):
+        _lend(known)
     elif direct:
         _summary(known, _direct(known, selection))
     else:
@@ -143,6 +151,13 @@ def warehouse_rebuild(workspace: Workspace = None) -> None:
     """Make results.duckdb again from the lake and the records of the runs."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
     typer.echo(f"{rebuild(layout)} runs in {layout.database}")
+
+
+def _lend(run: Run) -> None:
+    """A host that has not the run computes for the one that trains."""
+    from tasks.lend import lend
+
+    typer.echo(lend(run, lambda text: typer.echo(text, err=True)))
 
 
 def _direct(run: Run, selection: Selection) -> Outcome:

@@ -19,7 +19,7 @@ LINES = 300
 
 STARTS_PROCESSES = {
     "model/pinned_file.py",
-    "model/training_processes.py",
+    "model/training_workers.py",
     "tasks/video/process.py",
     "tasks/demo/clip.py",
     "flows/settings.py",
