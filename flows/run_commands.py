@@ -155,6 +155,7 @@ def warehouse_rebuild(workspace: Workspace = None) -> None:
 
 def _lend(run: Run) -> None:
     """A host that has not the run computes for the one that trains."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost connection is told with C++ frames first
     from tasks.lend import lend
 
     typer.echo(lend(run, lambda text: typer.echo(text, err=True)))

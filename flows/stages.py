@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from prefect import task
@@ -50,32 +52,55 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
 
 
+EVERY_S = 5.0
+"""How often the page of a running stage is told anew."""
+
+
 def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
     """Submits the shards of one stage to the flow's task runner and waits for all of them."""
-    artifact = _progress_artifact(run, stage)
+    artifact = ProgressArtifact(run, stage)
     failures = []
     with showing(stage, shards) as progress:
         futures = [(shard, _submit(run, stage, shard, progress)) for shard in shards]
-        for done, (shard, future) in enumerate(futures, start=1):
-            future.wait()
+        for shard, future in futures:
+            future.wait(EVERY_S)
+            while not future.state.is_final():
+                artifact.show(progress)
+                future.wait(EVERY_S)
             progress.finished(shard)
             if future.state.is_failed() or future.state.is_crashed():
                 failures.append(Failure(shard, _first_line(future.state)))
-            update_progress_artifact(artifact, progress=100.0 * done / len(shards))
+            artifact.show(progress)
+        artifact.show(progress, now=True)
     return failures
+
+
+class ProgressArtifact:
+    """The bar of a stage on Prefect's pages, told anew every few seconds at most."""
+
+    def __init__(self, run: Run, stage: Stage) -> None:
+        context = FlowRunContext.get()
+        about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
+        key = f"progress-{run.name}-{stage.name}".lower().replace("_", "-").replace(".", "-")
+        self._about = f"{stage.name} of {about}"
+        self._id: Any = create_progress_artifact(progress=0.0, key=key, description=self._about)
+        self._told = monotonic()
+
+    def show(self, progress: StageProgress, *, now: bool = False) -> None:
+        if not now and monotonic() - self._told < EVERY_S:
+            return
+        self._told = monotonic()
+        words = progress.told()
+        with suppress(Exception):  # a page that cannot be told must not end hours of training
+            update_progress_artifact(
+                self._id, 100.0 * progress.share(), f"{self._about}: {words}" if words else self._about
+            )
 
 
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
     from prefect.utilities.annotations import opaque
 
     return shard_task.submit(str(run.layout.root), run.run_id, stage.name, shard, opaque(progress))
-
-
-def _progress_artifact(run: Run, stage: Stage) -> Any:
-    context = FlowRunContext.get()
-    about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
-    key = f"progress-{run.name}-{stage.name}".lower().replace("_", "-").replace(".", "-")
-    return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
 
 
 def _first_line(state: State[Any]) -> str:

@@ -14,7 +14,7 @@ from model.dialogue import Instruction, TrainingStep, corpus_of
 from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
 from model.training_processes import Job, helpers
-from tasks import class_balance, speaker_task
+from tasks import class_balance, speaker_task, training_board
 from tasks.finetune_settings import FinetuneSettings
 from tasks.hosts import hosts_of
 from tasks.label_scoring import gold_of, score_rows, words_of
@@ -37,6 +37,8 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     hosts = hosts_of(settings, context.folder.name)
     if hosts and hosts.rank:
         raise TrainingError(f"this is host {hosts.rank}: `dialoguellm run` lends its processes; host 0 trains")
+    if settings.tensorboard:
+        training_board.require()
     instructions: Sequence[Instruction] = rows["instructions"]
     train, dev = check(instructions)
     chosen = _subset(train, settings.max_examples, settings.seed)
@@ -63,7 +65,7 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     )
     what = f"steps on {len(chosen)} of {len(train)} rows"
     with helpers(model, examples, job, context.cache, hosts, context.progress) as others:
-        yield from trainer.train(
+        steps = trainer.train(
             model,
             examples,
             context.folder,
@@ -74,6 +76,8 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
             helpers=others,
             progress=lambda done, total, _what: context.progress(done, total, what),
         )
+        board = context.folder / training_board.FOLDER
+        yield from training_board.logged(steps, board) if settings.tensorboard else steps
 
 
 def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings) -> list[Example]:

@@ -69,6 +69,7 @@ class FinetuneSettings(StageSettings):
             "hosts",
             "rendezvous",
             "host_timeout",
+            "tensorboard",
         }
     )
 
@@ -192,6 +193,9 @@ class FinetuneSettings(StageSettings):
 
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of each process; default: as many as torch chooses, shared out."""
+
+    tensorboard: bool = False
+    """Write the log as TensorBoard's event files too, in the adapter's folder; needs `dialoguellm[tensorboard]`."""
 
     seed: int = 0
     """Seed of the subset, the adapter's first numbers, the order of the rows and the dropout."""
