@@ -19,8 +19,8 @@ LINES = 300
 
 STARTS_PROCESSES = {
     "model/pinned_file.py",
-    "model/training_processes.py",
     "model/child_process.py",
+    "model/training_workers.py",
     "tasks/demo/clip.py",
     "flows/settings.py",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -70,6 +71,14 @@ def test_the_database_answers(finished: Finished) -> None:
         assert lineage[column]
     reads = sql(finished, "SELECT adapter_key FROM test_reads")
     assert {row["adapter_key"] for row in reads} == {lineage["adapter_key"]}
+
+
+def test_prefects_pages_show_how_far_training_is(finished: Finished) -> None:
+    with closing(sqlite3.connect(finished.home / "prefect" / "prefect.db")) as database:
+        query = "SELECT data, description FROM artifact WHERE key = 'progress-small-finetune'"
+        ((share, words),) = database.execute(query).fetchall()
+    assert float(share) == 100
+    assert re.fullmatch(r"finetune of small-\w{6} in flow run .*: (\d+)/\1 steps on \d+ of \d+ rows", words)
 
 
 def test_the_report_is_there_and_whole(finished: Finished) -> None:
