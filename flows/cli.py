@@ -25,8 +25,8 @@ from flows import (
     logs_command,
     read_commands,
     run_commands,
-    sql_command,
     seceu_command,
+    sql_command,
 )
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError

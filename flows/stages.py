@@ -20,8 +20,8 @@ from prefect.tasks import Task
 
 from flows.failure import key_of
 from flows.progress import StageProgress, showing
-from flows.server_log import sent_to_server
 from flows.server_keys import given
+from flows.server_log import sent_to_server
 from model.errors import DialogueError
 from storage.layout import open_workspace
 from tasks.drive import Failure
