@@ -80,6 +80,11 @@ class ProcessCaptioner:
                 raise
         return [results[index] for index in range(len(clips))]
 
+    def running(self) -> int:
+        """Processes that have loaded the model."""
+        with self._change:
+            return len(self._idle) + len(self._since)
+
     def close(self) -> None:
         """Ends the processes that have nothing to do."""
         with self._change:

@@ -62,7 +62,7 @@ def captioner(tiny_captioner: Path) -> Iterator[ProcessCaptioner]:
     made.describe(CLIPS[:1], PROMPT, 2)
     made._started_in = 1e-9
     made.describe(CLIPS, PROMPT, 12)
-    while made._there < 2:
+    while made.running() < 2:
         made.describe(CLIPS, PROMPT, 12)
     yield made
     made.close()
