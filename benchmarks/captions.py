@@ -113,7 +113,8 @@ def timed(name: str, cache: Path, utterances: int, rounds: int, processes: int) 
     folder = DEMO_FOLDER if name == "demo" else weights.resolve(name, cache)
     shown = caption_models.find(name)
     inside, single = TransformersCaptioner(folder, model=shown), TransformersCaptioner(folder, 1, shown)
-    several = ProcessCaptioner(Job(folder, shown, max(1, machine.cores() // processes)), processes=processes)
+    job = Job(folder, shown, max(1, machine.cores() // processes))
+    several = ProcessCaptioner(job, processes=processes, idle_s=86400)  # they stay while the others are timed
     clips = drawn(utterances)
     started = start(several, clips)
 
