@@ -1,43 +1,78 @@
-"""The key of a model's server out of a Prefect secret block, where the environment does not hold it."""
+"""The key of a model server, out of a Secret block of Prefect's, in the environment for as long as a stage works.
+
+Settings name the block, never the key. Only here is it loaded; nothing returns it, and it is no parameter and no
+result, so that it is in no log, record, table or row of Prefect's database (where the block itself lies encrypted).
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect.blocks.system import Secret
-
+from model.errors import SettingsError
 from tasks.server_settings import ServerSettings
 from tasks.stage import StageSettings
 
+_LOCK = threading.Lock()
+_USERS: dict[str, int] = {}
+_BEFORE: dict[str, str | None] = {}
 
-def block_of(variable: str) -> str:
-    """The name of the block that stands for an environment variable: "OPENAI_API_KEY" is "openai-api-key"."""
-    return variable.lower().replace("_", "-")
+
+def block_of(settings: StageSettings) -> str | None:
+    """The Secret block that a stage names for its server, None where it asks none or names none."""
+    if isinstance(settings, ServerSettings) and settings.server and getattr(settings, "enabled", True):
+        return settings.server_key_block
+    return None
 
 
 @contextmanager
-def keys_from_blocks(settings: Mapping[str, StageSettings]) -> Iterator[None]:
-    """Puts the keys that these stages' servers need into this process's environment, as long as it lasts.
+def given(settings: StageSettings) -> Iterator[None]:
+    """The stage's key in its environment variable; afterwards what was there before.
 
-    Only where a stage names a server and its variable is not set. No block is no error: a server may need no key. The
-    key stands nowhere but in the memory of this process and of those that it starts.
+    Shards may do this at once, as threads of one process: the first to come sets it, the last to go puts it back.
+    Raises SettingsError where there is no such block.
     """
-    asked = [one for one in settings.values() if isinstance(one, ServerSettings) and one.server]
-    missing = {one.server_key_env for one in asked if not os.environ.get(one.server_key_env)}
-    found = {name: key for name in sorted(missing) if (key := _secret(block_of(name)))}
-    os.environ.update(found)
+    block = block_of(settings)
+    if block is None:
+        yield
+        return
+    assert isinstance(settings, ServerSettings)
+    variable, key = settings.server_key_env, _load(block, settings.SECTION)
+    with _LOCK:
+        if not _USERS.get(variable):
+            _BEFORE[variable] = os.environ.get(variable)
+        _USERS[variable] = _USERS.get(variable, 0) + 1
+        os.environ[variable] = key
     try:
         yield
     finally:
-        for name in found:
-            os.environ.pop(name, None)
+        with _LOCK:
+            _USERS[variable] -= 1
+            if not _USERS[variable]:
+                before = _BEFORE.pop(variable)
+                os.environ.pop(variable, None)
+                if before is not None:
+                    os.environ[variable] = before
 
 
-def _secret(block: str) -> str | None:
+def must_be_set(settings: StageSettings) -> None:
+    """Without Prefect nothing loads the block. Raises SettingsError unless the variable holds the key already."""
+    if block_of(settings) and isinstance(settings, ServerSettings) and not os.environ.get(settings.server_key_env):
+        raise SettingsError(
+            f"{settings.SECTION}.server_key_block is a block of Prefect's, which --direct does without: "
+            f"put the key into {settings.server_key_env}, or leave --direct out"
+        )
+
+
+def _load(block: str, section: str) -> str:
+    from prefect.blocks.system import Secret
+
     try:
-        value = Secret.load(block).get()  # type: ignore[union-attr]
-    except ValueError:  # there is no such block
-        return None
-    return value if isinstance(value, str) else None
+        found = Secret.load(block)
+    except ValueError:
+        raise SettingsError(
+            f"{section}.server_key_block: Prefect has no Secret block {block!r}: make it in the UI under Blocks"
+        ) from None
+    return str(found.get())  # type: ignore[union-attr]

@@ -36,5 +36,6 @@ STAGE = Stage(
     run=run,
     splits=frozenset({"dev"}),
     identity=evaluate.identity,
+    totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
 )

@@ -160,5 +160,6 @@ STAGE = Stage(
     run=run,
     splits=frozenset({"test"}),
     identity=identity,
+    totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
 )

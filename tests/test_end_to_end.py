@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +73,14 @@ def test_the_database_answers(finished: Finished) -> None:
     assert {row["adapter_key"] for row in reads} == {lineage["adapter_key"]}
 
 
+def test_prefects_pages_show_how_far_training_is(finished: Finished) -> None:
+    with closing(sqlite3.connect(finished.home / "prefect" / "prefect.db")) as database:
+        query = "SELECT data, description FROM artifact WHERE key = 'progress-small-finetune'"
+        ((share, words),) = database.execute(query).fetchall()
+    assert float(share) == 100
+    assert re.fullmatch(r"finetune of small-\w{6} in flow run .*: (\d+)/\1 steps on \d+ of \d+ rows", words)
+
+
 def test_the_report_is_there_and_whole(finished: Finished) -> None:
     page = Path(dialoguellm(finished.home, "report", "small", "-w", str(finished.workspace)).strip())
     text = page.read_text()
@@ -77,6 +88,20 @@ def test_the_report_is_there_and_whole(finished: Finished) -> None:
     assert "<script" not in text
     assert "The test split was read once by this adapter" in text
     assert "bias taken back" in text
+
+
+def test_the_server_has_the_log_by_shard_and_the_progress_by_stage(finished: Finished) -> None:
+    with closing(sqlite3.connect(finished.home / "prefect" / "prefect.db")) as server:
+        ended = server.execute(
+            "SELECT task_run.name, log.message FROM log JOIN task_run ON task_run.id = log.task_run_id "
+            "WHERE log.message LIKE 'done: %'"
+        ).fetchall()
+        bars = server.execute("SELECT key, data FROM artifact WHERE type = 'progress'").fetchall()
+    done = sum(row["shards"] for row in json.loads(dialoguellm(finished.home, "plan", finished.config, "--json")))
+    assert len(ended) == done
+    assert ("captions-00001", "6 rows") in {(name, message.split(": ")[1].split(",")[0]) for name, message in ended}
+    assert len(bars) == 9
+    assert {float(percent) for _, percent in bars} == {100.0}
 
 
 def test_systems_can_be_compared(finished: Finished) -> None:
@@ -172,7 +197,8 @@ def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
 def test_the_flow_stops_before_anything_is_written(finished: Finished, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text('name = "bad"\n[ingest]\ncorpus = "meld"\nfolder = "."\n')
-    program = f"from flows.pipeline import pipeline; pipeline({str(bad)!r}, {str(tmp_path / 'workspace')!r})"
+    asked = f"PipelineRequest(config={str(bad)!r}, workspace={str(tmp_path / 'workspace')!r})"
+    program = f"from flows.pipeline import PipelineRequest, pipeline; pipeline({asked})"
     quiet = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     found = subprocess.run(
         [sys.executable, "-c", program],
