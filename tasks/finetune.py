@@ -180,5 +180,6 @@ STAGE = Stage(
     splits=frozenset({"train", "dev"}),
     unit=True,
     identity=identity,
+    totals=("tokens",),
     gpu=True,
 )
