@@ -16,10 +16,13 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
+from flows.failure import key_of
 from flows.progress import StageProgress, showing
+from flows.server_keys import given
 from flows.server_log import sent_to_server
 from model.errors import DialogueError
 from storage.layout import open_workspace
+from tasks.apart import apart, opened
 from tasks.drive import Failure
 from tasks.plan import Run, load
 from tasks.run import run_shard
@@ -55,7 +58,9 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     """One shard of one stage; returns a small reference to what it wrote."""
     run = load(open_workspace(Path(workspace)), run_id)
     callback = {} if progress is None else {"progress": progress.callback(shard)}
-    manifest = run_shard(run, stage, shard, **callback)
+    with given(run.settings[stage]):
+        process = opened(run, stage)
+        manifest = process.run_shard(shard, **callback) if process else run_shard(run, stage, shard, **callback)
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
 
 
@@ -63,7 +68,7 @@ def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
     """Hands the shards of one stage to the flow's task runner, some ahead of those that are done, and waits for all."""
     artifact = _progress_artifact(run, stage)
     failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
-    with showing(stage, shards) as progress, sent_to_server():
+    with showing(stage, shards) as progress, sent_to_server(), apart(run, stage):
         while True:
             for shard in islice(rest, AHEAD - len(waiting)):
                 waiting.append((shard, _submit(run, stage, shard, progress)))
@@ -96,7 +101,7 @@ def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> Pref
 def _progress_artifact(run: Run, stage: Stage) -> Any:
     context = FlowRunContext.get()
     about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
-    key = f"progress-{run.name}-{stage.name}".lower().replace("_", "-").replace(".", "-")
+    key = key_of("progress", run.name, stage.name)
     return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
 
 

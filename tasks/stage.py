@@ -55,9 +55,13 @@ class StageSettings(BaseModel):
     max_rejects: float = Field(default=0.05, ge=0, le=1)
     """Share of utterances that may be rejected (0 to 1) before the stage fails; not part of the key."""
 
+    hang_after_s: float = Field(default=3600.0, gt=0)
+    """Seconds without a sign of progress after which a stage that holds a model, and so has a process of its own under
+    Prefect, is taken for hung and ended; not part of the key."""
+
     def key_fields(self) -> dict[str, Any]:
         """The settings that decide the result, as JSON values."""
-        return self.model_dump(mode="json", exclude={*self.NOT_IN_KEY, "max_rejects"})
+        return self.model_dump(mode="json", exclude={*self.NOT_IN_KEY, "max_rejects", "hang_after_s"})
 
 
 @dataclass(frozen=True, slots=True)

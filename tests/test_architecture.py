@@ -21,15 +21,17 @@ STARTS_PROCESSES = {
     "model/pinned_file.py",
     "model/training_processes.py",
     "tasks/video/process.py",
+    "tasks/apart.py",
     "tasks/demo/clip.py",
     "flows/settings.py",
 }
-"""pip for a pinned file, helpers of a training run, decoders for many files each, the demo's drawing, git once a run:
-nothing an utterance."""
+"""pip for a pinned file, helpers of a training run, decoders for many files each, a model for all shards of its stage,
+the demo's drawing, git once a run: nothing an utterance."""
 
 ELSEWHERE = {
     "model/test_gguf_import": ("model/pinned_file",),
     "test_end_to_end": ("flows/pipeline", "flows/server_log", "flows/stages"),
+    "tasks/test_apart": ("tasks/apart_worker",),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",
         "tasks/demo/draw_face",
