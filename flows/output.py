@@ -8,7 +8,7 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,9 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
 
+
+SHOWN = 1_000
+"""Rows of a table for people."""
 
 _FLAGS = {
     "as_table": ("--table", "Print a table (the default)."),
@@ -77,11 +80,20 @@ def emit(
         json.dump(plain, sys.stdout, indent=1, default=str)
         sys.stdout.write("\n")
     elif form is Format.csv:
-        writer = csv.writer(sys.stdout)
-        show = printable if sys.stdout.isatty() else _encodable
-        writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in [columns, *rows])
+        emit_csv(columns, [rows])
     else:
-        _table(columns, rows, title, colours or {})
+        _table(columns, rows[:SHOWN], title, colours or {})
+        if len(rows) > SHOWN:
+            print(f"the first {SHOWN:,} of {len(rows):,} rows: --csv or --json prints all", file=sys.stderr)
+
+
+def emit_csv(columns: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]]) -> None:
+    """Prints rows as CSV, batch by batch as they come."""
+    writer = csv.writer(sys.stdout)
+    show = printable if sys.stdout.isatty() else _encodable
+    writer.writerow([show(name) for name in columns])
+    for rows in batches:
+        writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in rows)
 
 
 def counted(number: int, noun: str) -> str:
@@ -106,8 +118,12 @@ def _encodable(text: str) -> str:
 
 
 def _json(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """JSON knows neither NaN nor infinity, and of names only text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(name): _json(item) for name, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _table(

@@ -1,8 +1,7 @@
-"""Commands that only read: status, rejects, logs, report, sql. They import neither prefect nor torch."""
+"""Commands that only read: status, rejects, logs, report. They import neither prefect nor torch."""
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +26,6 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: dialoguellm status demo")(status)
     app.command(epilog="Example: dialoguellm rejects demo keyframes")(rejects)
     app.command(epilog="Example: dialoguellm report demo")(report)
-    app.command(epilog='Example: dialoguellm sql "select * from scores" --csv')(sql)
 
 
 @reader
@@ -85,25 +83,6 @@ def report(run: RunName = None, workspace: Workspace = HERE) -> None:
             f"{known.run_id} has no report yet: `{known.typed(f'rerun {known.run_id} --failed')}` makes what is missing"
         )
     typer.echo(page)
-
-
-@reader
-def sql(
-    query: Annotated[str | None, typer.Argument(help="One query; - reads it from standard input.")] = None,
-    workspace: Workspace = HERE,
-    *,
-    form: Format,
-) -> None:
-    """Query the results, read-only. Without a query: list the tables and views."""
-    layout = open_workspace(workspace)
-    if query is None:
-        query = (
-            "SELECT table_name AS name, lower(table_type) AS kind, "
-            "string_agg(column_name, ', ' ORDER BY ordinal_position) AS columns "
-            "FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) "
-            "GROUP BY ALL ORDER BY kind, name"
-        )
-    _query(layout, sys.stdin.read() if query == "-" else query, form)
 
 
 def _query(layout: Layout, query: str, form: Format, parameters: list[Any] | None = None) -> None:

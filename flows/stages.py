@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from prefect import task
@@ -32,7 +34,7 @@ AHEAD = 64
 """Shards handed to the task runner before the first of them is done: as many lie in memory, however many there are."""
 
 UPDATE_S = 5.0
-"""Between two updates of a progress artifact while no shard ends."""
+"""How often the bar of a running stage is told anew, at most."""
 
 
 async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -66,7 +68,7 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
 
 def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
     """Hands the shards of one stage to the flow's task runner, some ahead of those that are done, and waits for all."""
-    artifact = _progress_artifact(run, stage)
+    artifact = ProgressArtifact(run, stage)
     failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
     with showing(stage, shards) as progress, sent_to_server(), apart(run, stage):
         while True:
@@ -75,21 +77,38 @@ def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
             if not waiting:
                 break
             shard, future = waiting.popleft()
-            _wait(future, artifact, progress)
+            future.wait(UPDATE_S)
+            while not future.state.is_final():
+                artifact.show(progress)
+                future.wait(UPDATE_S)
             progress.finished(shard)
             if future.state.is_failed() or future.state.is_crashed():
                 failures.append(Failure(shard, _first_line(future.state)))
-        update_progress_artifact(artifact, progress=progress.percent())
+            artifact.show(progress)
+        artifact.show(progress, now=True)
     return failures
 
 
-def _wait(future: PrefectFuture[Any], artifact: Any, progress: StageProgress) -> None:
-    """Until it is done; meanwhile the artifact says how far the stage is."""
-    while True:
-        future.wait(timeout=UPDATE_S)
-        if future.state.is_final():
+class ProgressArtifact:
+    """The bar of a stage on Prefect's pages, told anew every few seconds at most."""
+
+    def __init__(self, run: Run, stage: Stage) -> None:
+        context = FlowRunContext.get()
+        about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
+        key = key_of("progress", run.name, stage.name)
+        self._about = f"{stage.name} of {about}"
+        self._id: Any = create_progress_artifact(progress=0.0, key=key, description=self._about)
+        self._told = monotonic()
+
+    def show(self, progress: StageProgress, *, now: bool = False) -> None:
+        if not now and monotonic() - self._told < UPDATE_S:
             return
-        update_progress_artifact(artifact, progress=progress.percent())
+        self._told = monotonic()
+        words = progress.told()
+        with suppress(Exception):  # a page that cannot be told must not end hours of training
+            update_progress_artifact(
+                self._id, 100.0 * progress.share(), f"{self._about}: {words}" if words else self._about
+            )
 
 
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
@@ -98,12 +117,5 @@ def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> Pref
     return shard_task.submit(str(run.layout.root), run.run_id, stage.name, shard, opaque(progress))
 
 
-def _progress_artifact(run: Run, stage: Stage) -> Any:
-    context = FlowRunContext.get()
-    about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
-    key = key_of("progress", run.name, stage.name)
-    return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
-
-
 def _first_line(state: State[Any]) -> str:
-    return (state.message or "failed").splitlines()[0]
+    return (state.message or "failed").splitlines()[0].removeprefix("Task run encountered an exception ")

@@ -131,8 +131,8 @@ _OPEN: dict[tuple[str, str], Apart] = {}
 
 @contextmanager
 def apart(run: Run, stage: Stage) -> Iterator[None]:
-    """Meanwhile the stage's shards are done in a process of its own, where it is one that holds a model."""
-    if not stage.gpu:
+    """Meanwhile the stage's shards are done in a process of its own, where it asks for that."""
+    if not stage.apart:
         yield
         return
     _OPEN[run.run_id, stage.name] = opened = Apart(run, stage)

@@ -27,7 +27,7 @@ def run(rows: Rows, settings: CalibrateSettings, context: Context) -> Iterator[P
 
 STAGE = Stage(
     name="calibrate",
-    version=1,
+    version=2,
     reads=("instructions",),
     after=("finetune",),
     writes="dev_predictions",
@@ -38,4 +38,5 @@ STAGE = Stage(
     identity=evaluate.identity,
     totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
+    apart=True,
 )

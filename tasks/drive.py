@@ -68,17 +68,18 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow
     with holding(run.layout, run.name), journal.keeping(run.layout, run.run_id):
         run.record.update(ledger.save_run(run.layout, run.record))
         plans = planned(run, selection)
+        to_do = {item.stage.name: item.reasons() for item in plans if item.pending}
         attempt = ledger.start_attempt(
             *(run.layout, run.run_id),
             reason=selection.reason,
-            pending={item.stage.name: item.reasons() for item in plans if item.pending},
+            pending=to_do,
             engine=engine,
             plan_digest=plan_digest(plans),
             flow_run=flow_run,
         )
         try:
             with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
-                log.info(f"attempt begins: {selection.reason}, {engine}; to do: {attempt['pending'] or 'nothing'}")
+                log.info(f"attempt begins: {selection.reason}, {engine}; to do: {to_do or 'nothing'}")
                 for stage in _selected(run, selection):
                     _run_stage(run, stage, selection, execute, attempt, outcome)
                     if stage.name == "score" and outcome.done.get(stage.name):

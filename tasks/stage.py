@@ -95,7 +95,8 @@ class Stage:
     ``rows["examples"]``: the same few shards of its corpus's train utterances for all, drawn by the stage's seed.
     ``identity`` returns whatever else decides the result and must be in the key (weights' pins, digests of source
     files). ``after`` names stages whose folder it needs. ``totals`` are columns of its rows whose sums a shard's
-    manifest keeps.
+    manifest keeps. ``apart``: under Prefect its shards are done in a process of its own (tasks/apart.py), which a stage
+    that ends its own hanging processes does not need.
     """
 
     name: str
@@ -113,3 +114,4 @@ class Stage:
     examples: bool = False
     identity: Callable[[Any], Mapping[str, str]] = lambda _settings: {}
     gpu: bool = False
+    apart: bool = False
