@@ -13,6 +13,7 @@ import sys
 import typer
 
 from flows import (
+    ablation_command,
     check_command,
     compare_command,
     corpus_commands,
@@ -41,6 +42,7 @@ counterfactual_command.register(app)
 explain_command.register(app)
 export_command.register(app)
 frames_command.register(app)
+ablation_command.register(app)
 corpus_commands.register(app)
 
 INTERRUPTED = 130

@@ -34,6 +34,7 @@ def pipeline(
     overrides: list[str] | None = None,
     stages: list[str] | None = None,
     check: bool = True,
+    reason: str = "run",
 ) -> dict[str, int]:
     """Runs a configuration end to end, doing only what is pending; returns shards done by stage.
 
@@ -43,13 +44,14 @@ def pipeline(
         overrides: single settings as KEY=VALUE, for example captions.prompt=facial-cues.
         stages: only these stages; all by default.
         check: look at the input before ingest, and stop where the run could not succeed.
+        reason: why, as the attempt's record and each reading of the test split tell it.
     """
     if check:
         with _artifact_of_failure(config):
             if lesser := guard(config, Path(workspace) if workspace else None, overrides or (), stages):
                 get_run_logger().warning(lesser)
     run = prepare(config, workspace=Path(workspace) if workspace else None, overrides=overrides or ())
-    return _drive(run, Selection(tuple(stages) if stages else None)).done
+    return _drive(run, Selection(tuple(stages) if stages else None, reason=reason)).done
 
 
 @flow(name="dialoguellm-rerun", flow_run_name="{run}", task_runner=RUNNER, persist_result=False)

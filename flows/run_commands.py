@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,7 @@ def run(
     overrides: Overrides = None,
     direct: Direct = False,
     no_check: Annotated[bool, typer.Option("--no-check", help="Begin without looking at the input first.")] = False,
+    seeds: Annotated[str | None, typer.Option(help="Train with each of these seeds, for example 1,2,3.")] = None,
 ) -> None:
     """Run a configuration; does only what is pending, so the same command resumes it.
 
@@ -59,13 +61,15 @@ def run(
     from flows.settings import prepare
 
     chosen = _choose(from_stage, until, stages)
+    if seeds is not None:
+        return _with_seeds(config, workspace, overrides or (), seeds, chosen, direct=direct, check=not no_check)
     if not no_check and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
     if direct:
         outcome = _direct(prepared, Selection(chosen))
     else:
-        _quiet_prefect()
+        quiet_prefect()
         from flows.pipeline import pipeline
 
         result = pipeline(
@@ -73,16 +77,44 @@ def run(
             check=False,  # it was done above, before a server was started
         )
         outcome = Outcome(result)
-    _summary(prepared, outcome)
+    return _summary(prepared, outcome)
+
+
+def _with_seeds(
+    config: str,
+    workspace: Path | None,
+    overrides: Sequence[str],
+    seeds: str,
+    stages: tuple[str, ...] | None,
+    *,
+    direct: bool,
+    check: bool,
+) -> None:
+    """A grid of one cell: nothing is chosen, so that test is read at once, as by any run."""
+    from flows.ablation_command import start
+    from flows.ablation_runs import Wanted
+    from flows.grid import of_seeds
+
+    if stages:
+        raise SettingsError("--seeds runs whole pipelines: leave out --from, --until and --stages")
+    numbers = _numbers(seeds, "--seeds") or ()
+    wanted = Wanted(config, test="all", dev=False, check=check, overrides=tuple(overrides))
+    grid = of_seeds(config, numbers, overrides)
+    start(grid, wanted, workspace, overrides, direct=direct, form=Format.table, seeds=numbers)
 
 
 @reader
 def plan_command(config: Config, workspace: Workspace = None, overrides: Overrides = None, *, form: Format) -> None:
-    """Show what a run of a configuration would do, and why; changes nothing."""
+    """Show what a run of a configuration, or of a grid of them, would do, and why; changes nothing."""
+    from flows.grid import is_grid
     from flows.settings import prepare
 
+    if is_grid(config):
+        from flows.ablation_command import show_plan
+
+        return show_plan(config, workspace, overrides or (), form)
     prepared = prepare(config, workspace=workspace, overrides=overrides or (), create=False)
-    _print_plan(prepared, planned(prepared, Selection()), form)
+    return _print_plan(prepared, planned(prepared, Selection()), form)
 
 
 @reader
@@ -111,7 +143,7 @@ def rerun(
     elif direct:
         _summary(known, _direct(known, selection))
     else:
-        _quiet_prefect()
+        quiet_prefect()
         from flows.pipeline import rerun as flow
 
         done = flow(
@@ -152,7 +184,7 @@ def _direct(run: Run, selection: Selection) -> Outcome:
     return drive(run, selection, execute, engine="direct")
 
 
-def _quiet_prefect() -> None:
+def quiet_prefect() -> None:
     """Prefect reads its settings from the environment when it is imported; a person's own choices stay.
 
     Its ephemeral server needs longer to start than its default time-out allows, and its log lines would tear
@@ -188,13 +220,13 @@ def _choose(first: str | None, last: str | None, listed: str | None) -> tuple[st
     return tuple(names[start:end])
 
 
-def _numbers(text: str | None) -> tuple[int, ...] | None:
+def _numbers(text: str | None, option: str = "--shards") -> tuple[int, ...] | None:
     if text is None:
         return None
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise SettingsError(f"--shards {text}: write numbers separated by commas, for example 3,17") from None
+        raise SettingsError(f"{option} {text}: write numbers separated by commas, for example 3,17") from None
 
 
 def _typed(run: str, stage: str | None, downstream: bool, shards: str | None, force: bool) -> str:

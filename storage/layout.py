@@ -9,6 +9,7 @@
   runs/<run id>/export-0001.json         one merged model made of it, and its check
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
+  ablations/<grid>/grid.json             the runs of a grid and what was found; index.html, its page
   results.duckdb                         the warehouse; can be rebuilt from the rest
   locks/  cache/  logs/
 """
@@ -51,6 +52,13 @@ class Layout:
     @property
     def comparisons(self) -> Path:
         return self.root / "comparisons"
+
+    @property
+    def ablations(self) -> Path:
+        return self.root / "ablations"
+
+    def ablation(self, name: str) -> Path:
+        return self.root / "ablations" / name
 
     @property
     def database(self) -> Path:

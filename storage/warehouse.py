@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
-from storage import ledger
+from storage import ablations, ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding
@@ -69,6 +69,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts]) -> None:
             for run in facts:
                 _replace_run(connection, run)
             _replace_comparisons(connection, layout)
+            _replace_ablations(connection, layout)
             _create_views(connection, layout)
             connection.execute("CHECKPOINT")
     except duckdb.Error as error:
@@ -112,6 +113,14 @@ def _replace_comparisons(connection: duckdb.DuckDBPyConnection, layout: Layout) 
     connection.begin()
     connection.execute("DELETE FROM comparisons")
     _insert(connection, "comparisons", ledger.comparisons(layout))
+    connection.commit()
+
+
+def _replace_ablations(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    connection.begin()
+    for table, rows in ablations.tables(layout).items():
+        connection.execute(f"DELETE FROM {table}")
+        _insert(connection, table, rows)
     connection.commit()
 
 
