@@ -14,7 +14,7 @@ from flows.guard import guard
 from flows.output import counted
 from flows.settings import prepare
 from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceLocked
-from storage import ablations
+from storage import ablations, warehouse
 from storage.layout import Layout, open_workspace
 from storage.ledger import Record
 from storage.locks import holding
@@ -129,6 +129,7 @@ def run_grid(grid: Grid, root: Path, wanted: Wanted, do: Do, say: Callable[[str]
             walk.through(grid.members(read, test=True), test=True)
         ablation.count(record, resolved(grid.members(grid.cells), root)[0] if wanted.dev else [])
         ablation.refresh(layout, record)
+        warehouse.publish(layout, [])
         ablation_page.write(layout, record)
     return finished
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.errors import SettingsError
-from storage import ablations, ledger, warehouse
+from storage import ablations, ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from tasks import ablation_results
@@ -69,10 +69,9 @@ def count(record: Record, runs: Sequence[Run]) -> None:
 
 
 def refresh(layout: Layout, record: Record) -> None:
-    """Computes what is new of the runs that are done, keeps it and publishes it."""
+    """Computes what is new of the runs that are done and keeps it; whatever is published next publishes it too."""
     ablation_results.update(layout, record)
     ablations.save(layout, record)
-    warehouse.publish(layout, [])
 
 
 def to_test(record: Record, grid: Grid, wanted: str) -> list[Cell]:

@@ -22,7 +22,7 @@ from tasks.ablation_plan import sharing
 from tasks.grid import Member
 from tasks.plan import Run
 
-ONCE = '\n[[case]]\nname = "broken"\nmodel = "./none"\n'
+BROKEN = '\n[[case]]\nname = "broken"\nmodel = "./none"\n'
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,8 @@ def test_one_that_fails_stops_no_other_and_is_named(done: Path) -> None:  # noqa
 
 
 def test_what_cannot_even_be_planned_is_one_failed_cell(done: Path) -> None:
-    (done / "broken.toml").write_text(grid_files.GRID.replace("tiny-grid", "broken") + ONCE)
-    finished = go("broken.toml")
+    (done / "broken.toml").write_text(grid_files.GRID.replace("tiny-grid", "broken") + BROKEN)
+    finished = go("broken.toml", only=("untuned", "broken"))
     assert [one.name for one in finished.failed] == ["broken.broken.seed-1", "broken.broken.seed-2"]
     assert "ablation broken.toml --only small/broken" in finished.failed[0].again
 
