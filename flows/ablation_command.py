@@ -130,8 +130,11 @@ def show_plan(
     columns = ("stage", "runs", "keys", "needed", "distinct", "shared", "done", "to_do", "runs_waiting_for_ingest")
     emit(columns, rows, form, title=title)
     _note_same(grid)
-    for member, error in lost:
-        typer.echo(f"{member.name} cannot be planned: {error}", err=True)
+    for text in dict.fromkeys(str(error) for _, error in lost):
+        names = [member.name for member, error in lost if str(error) == text]
+        typer.echo(f"{counted(len(names), 'run')} cannot be planned ({names[0]} …): {text}", err=True)
+    if lost:
+        raise typer.Exit(1)
 
 
 def _counts(one: Any) -> list[int]:

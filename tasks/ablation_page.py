@@ -16,8 +16,9 @@ from storage.layout import Layout
 from storage.ledger import Record
 from tasks import paper_results
 from tasks.ablation import readings_of_test
-from tasks.ablation_results import best
+from tasks.ablation_results import FLOOR, best
 from tasks.charts import whiskers
+from tasks.grid import short_names
 
 SPLITS = ("test", "dev")
 
@@ -103,7 +104,7 @@ def _lead(record: Mapping[str, Any]) -> list[str]:
         name = best(record["rows"], base)
         own = [row for row in record["rows"] if (row["base"], row["cell"]) == (base, name)]
         for row in (row for row in own if (row["split"], row["metric"]) == ("dev", "weighted_f1")):
-            many = sum(cell["base"] == base for cell in record["cells"])
+            many = len({one["cell"] for one in record["rows"] if _counts(one, base)})
             text = (
                 f"On dev of {row['corpus']}, {name} is the best of {many} cells: weighted F1 {_percent(row['value'])}"
             )
@@ -111,11 +112,15 @@ def _lead(record: Mapping[str, Any]) -> list[str]:
     return found or ["No cell has been scored yet."]
 
 
+def _counts(row: Record, base: str) -> bool:
+    return bool((row["base"], row["split"]) == (base, "dev") and not row["cell"].startswith(FLOOR))
+
+
 def _compared(row: Record, against: str) -> str:
     if row["difference"] is None:
         return " It is the cell that the others are compared with." if row["against"] else ""
     low, high = row["difference_low"], row["difference_high"]
-    sure = low is not None and (low > 0 or high < 0)
+    sure = low is not None and (low > 0 or high < 0) and (row["swap_p"] or 0.0) < 0.05  # right for few dialogues too
     text = f" That is {_signed(row['difference'])} from {against}"
     text += f" [{_signed(low)}, {_signed(high)}]" if low is not None else ""
     told = "; the interval leaves out 0" if sure else "; they cannot be told apart by these lines"
@@ -142,9 +147,9 @@ def _notes(record: Mapping[str, Any], readings: Sequence[Record]) -> list[str]:
     return notes
 
 
-def _settings(cells: Sequence[Record]) -> list[str]:
-    """The settings that cells vary, by dotted name."""
-    return list(dict.fromkeys(name for cell in cells for name in cell["settings"]))
+def _settings(cells: Sequence[Record]) -> dict[str, str]:
+    """The settings that cells vary, by dotted name, each with what it is called in short."""
+    return short_names(list(dict.fromkeys(name for cell in cells for name in cell["settings"])))
 
 
 def _paper(record: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -180,6 +185,8 @@ def _p(value: float | None) -> str:
 
 def _visible(value: Any) -> Any:
     """Text without characters that show nothing or turn the text around; Markup and numbers as they are."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if type(value) is not str:
         return value
     return "".join(char for char in value if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))

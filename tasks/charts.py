@@ -185,7 +185,7 @@ def whiskers(
             axes.plot([100 * value], [y], "o", color=_ACCENT, ms=5)
             if mark is not None:
                 axes.plot([100 * mark], [y], "x", color=_MUTED, ms=6, mew=1.6)
-        axes.set_yticks(range(len(names)), map(_short, names))
+        axes.set_yticks(range(len(names)), [name if len(name) <= 34 else f"{name[:33]}…" for name in names])
         axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="weighted F1, percent")
         axes.grid(axis="x", lw=0.6)
         axes.set_axisbelow(True)

@@ -99,3 +99,9 @@ def test_a_grid_of_seeds_takes_whole_pipelines() -> None:
         say("run", "small.toml", "--seeds", "one")
     with pytest.raises(SettingsError, match="choose one of --plan and --show"):
         say("ablation", "two.toml", "--plan", "--show")
+
+
+def test_runs_that_cannot_be_planned_are_told_by_their_reason(tmp_path: Path) -> None:
+    found = say("ablation", "two.toml", "--plan", "-w", str(tmp_path), "--set", "ingest.folder=nowhere")
+    assert found.exit_code == 1
+    assert found.stderr.startswith("2 runs cannot be planned (two.context-0 …): ingest.folder")
