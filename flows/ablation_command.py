@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.output import Format, counted, emit, reader
+from flows.parameters import GridRequest, checked
 from flows.run_commands import Direct, Overrides, Workspace, quiet_prefect
 from model.errors import DialogueError, SettingsError
 from storage import ablations
@@ -64,18 +65,17 @@ def ablation(
         return show_plan(config, workspace, overrides or (), form, only=only or (), yes=yes)
     grid = read_grid(config, overrides or (), yes=yes)
     wanted = Wanted(config, tuple(only or ()), test, yes=yes, check=not no_check, overrides=tuple(overrides or ()))
-    return start(grid, wanted, workspace, overrides, direct=direct, form=form)
+    return start(grid, wanted, workspace, direct=direct, form=form)
 
 
 def start(
     grid: Any,
     wanted: Any,
     workspace: Path | None,
-    overrides: Sequence[str] | None,
     *,
     direct: bool,
     form: Format,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[int] = (),
 ) -> None:
     """Runs a grid and prints what it found. Raises RunFailed where a run of it failed."""
     from flows.ablation_runs import run_grid
@@ -91,8 +91,17 @@ def start(
             from flows.ablation import ablation as flow
 
             flow(
-                *(wanted.config, str(root), list(overrides or ()), list(wanted.only), wanted.test),
-                *([*seeds] if seeds else None, wanted.yes, wanted.check),
+                checked(
+                    GridRequest,
+                    config=wanted.config,
+                    workspace=str(root),
+                    overrides=[*wanted.overrides],
+                    only=[*wanted.only],
+                    test=(not seeds and wanted.test) or "",
+                    seeds=[*seeds],
+                    yes=wanted.yes,
+                    check=wanted.check,
+                )
             )
     finally:
         with suppress(DialogueError):  # whatever stopped it says more

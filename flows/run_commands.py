@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from flows.output import Format, counted, emit, reader
+from flows.parameters import ALL, PipelineRequest, RerunRequest, checked
+from flows.server_keys import block_of
 from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
 from storage.layout import open_workspace
@@ -58,12 +60,17 @@ def run(
     Before ingest the input is looked at as by check; exit code 3 where the run could not succeed.
     """
     from flows.guard import guard
-    from flows.settings import prepare
+    from flows.settings import prepare, read
+    from tasks.lend import lends
 
     chosen = _choose(from_stage, until, stages)
     if seeds is not None:
         return _with_seeds(config, workspace, overrides or (), seeds, chosen, direct=direct, check=not no_check)
-    if not no_check and (lesser := guard(config, workspace, overrides or (), chosen)):
+    settings = read(config, overrides or ())[1]
+    if lends(settings["finetune"]):
+        return _lend(prepare(config, workspace=workspace, overrides=overrides or (), create=False))
+    keys_are_blocks = any(map(block_of, settings.values())) and not direct
+    if not no_check and not keys_are_blocks and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
     if direct:
@@ -72,11 +79,15 @@ def run(
         quiet_prefect()
         from flows.pipeline import pipeline
 
-        result = pipeline(
-            *(config, str(prepared.layout.root), list(overrides or ()), list(chosen) if chosen else None),
-            check=False,  # it was done above, before a server was started
+        request = checked(
+            PipelineRequest,
+            config=config,
+            workspace=str(prepared.layout.root),
+            overrides=list(overrides or ()),
+            stages=list(chosen or ()),
+            check=keys_are_blocks and not no_check,  # else it was done above, before a server was started
         )
-        outcome = Outcome(result)
+        outcome = Outcome(pipeline(request))
     return _summary(prepared, outcome)
 
 
@@ -97,10 +108,9 @@ def _with_seeds(
 
     if stages:
         raise SettingsError("--seeds runs whole pipelines: leave out --from, --until and --stages")
-    numbers = _numbers(seeds, "--seeds") or ()
+    numbers = _numbers(seeds, "--seeds")
     wanted = Wanted(config, test="all", dev=False, check=check, overrides=tuple(overrides))
-    grid = of_seeds(config, numbers, overrides)
-    start(grid, wanted, workspace, overrides, direct=direct, form=Format.table, seeds=numbers)
+    start(of_seeds(config, numbers, overrides), wanted, workspace, direct=direct, form=Format.table, seeds=numbers)
 
 
 @reader
@@ -133,28 +143,30 @@ def rerun(
     form: Format,
 ) -> None:
     """Take up a recorded run again: its failed or missing shards, or a stage of it."""
+    from tasks.lend import lends
+
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
     known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
-    chosen = None if stage is None else _choose(stage, None if downstream else stage, None)
-    selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
+    part = {
+        "stage": ALL if stage is None else stage,
+        "downstream": downstream,
+        "shards": _numbers(shards),
+        "force": force,
+    }
+    request = checked(RerunRequest, run=run, workspace=str(known.layout.root), **part)
+    selection = request.selection()
     if dry_run:
         _print_plan(known, planned(known, selection), form)
+    elif lends(known.settings["finetune"]):
+        _lend(known)
     elif direct:
         _summary(known, _direct(known, selection))
     else:
         quiet_prefect()
         from flows.pipeline import rerun as flow
 
-        done = flow(
-            str(known.layout.root),
-            known.run_id,
-            stages=list(chosen) if chosen else None,
-            shards=list(selection.shards) if selection.shards else None,
-            force=force,
-            reason=selection.reason,
-        )
-        _summary(known, Outcome(done))
+        _summary(known, Outcome(flow(request)))
 
 
 def reap(workspace: Workspace = None) -> None:
@@ -175,6 +187,14 @@ def warehouse_rebuild(workspace: Workspace = None) -> None:
     """Make results.duckdb again from the lake and the records of the runs."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
     typer.echo(f"{rebuild(layout)} runs in {layout.database}")
+
+
+def _lend(run: Run) -> None:
+    """A host that has not the run computes for the one that trains."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost connection is told with C++ frames first
+    from tasks.lend import lend
+
+    typer.echo(lend(run, lambda text: typer.echo(text, err=True)))
 
 
 def _direct(run: Run, selection: Selection) -> Outcome:
@@ -220,19 +240,13 @@ def _choose(first: str | None, last: str | None, listed: str | None) -> tuple[st
     return tuple(names[start:end])
 
 
-def _numbers(text: str | None, option: str = "--shards") -> tuple[int, ...] | None:
+def _numbers(text: str | None, option: str = "--shards") -> list[int]:
     if text is None:
-        return None
+        return []
     try:
-        return tuple(int(part) for part in text.split(","))
+        return [int(part) for part in text.split(",")]
     except ValueError:
         raise SettingsError(f"{option} {text}: write numbers separated by commas, for example 3,17") from None
-
-
-def _typed(run: str, stage: str | None, downstream: bool, shards: str | None, force: bool) -> str:
-    parts = ["rerun", run, f"--stage {stage}" if stage else "--failed"]
-    parts += ["--downstream"] * downstream + [f"--shards {shards}"] * bool(shards) + ["--force"] * force
-    return " ".join(parts)
 
 
 def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:

@@ -17,5 +17,5 @@ def test_its_deployment_names_a_flow_and_parameters_that_it_has() -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     (mine,) = [one for one in deployments if one["name"] == "ablation"]
     assert mine["entrypoint"] == "flows/ablation.py:ablation"
-    assert ablation.validate_parameters(mine["parameters"])["config"] == mine["parameters"]["config"]
-    assert read_grid(mine["parameters"]["config"]).cells
+    request = ablation.validate_parameters(mine["parameters"])["request"]
+    assert read_grid(request.config).cells
