@@ -189,6 +189,8 @@ def _table(record: Record, page: Path, form: Format) -> None:
             typer.echo(
                 f"failed: {run['base']}/{run['cell']}: {str(run['error']).splitlines()[0]}\n  again: {run['again']}"
             )
+    for name, error in record.get("unread", {}).items():
+        typer.echo(f"{name} cannot be read: {error}")
     if page.exists():
         typer.echo(f"  page  {page}")
     return None

@@ -143,6 +143,7 @@ def _notes(record: Mapping[str, Any], readings: Sequence[Record]) -> list[str]:
         notes.append(f"{len(lost)} of {len(runs)} runs are not done; their cells are missing, or of fewer seeds.")
     if few := {row["dialogues"] for row in record["rows"] if row["dialogues"] < 20}:
         notes.append(f"Few dialogues ({min(few)}): the intervals are too narrow; swap_p is right for few too.")
+    notes += [f"{name} cannot be read: {error}" for name, error in record.get("unread", {}).items()]
     notes += [f"{one['cell']} is left out: it is the same run as {one['as']}." for one in record.get("same", ())]
     return notes
 

@@ -35,8 +35,12 @@ Seeds = Mapping[int | None, Run]
 
 
 def update(layout: Layout, record: Record) -> None:
-    """Brings the record's rows up to date; what its runs have not changed is not computed again."""
+    """Brings the record's rows up to date; what its runs have not changed is not computed again.
+
+    A cell whose predictions cannot be read has no rows, and stands under ``unread`` with the reason.
+    """
     rows: list[Record] = []
+    record["unread"] = {}
     keys: dict[str, str] = {}
     runs = _runs(layout, record)
     for split in STAGES:
@@ -48,12 +52,15 @@ def update(layout: Layout, record: Record) -> None:
             name = f"{split} {cell['base']}/{cell['cell']}"
             key = _key([*own.values(), *other.values()], split, cell, record["paper"])
             kept = [row for row in record["rows"] if _is(row, cell["base"], cell["cell"], split)]
-            if record["keys"].get(name) != key or not kept:
-                kept = _rows(cell, split, own, {} if cell["cell"] == against else other, record["paper"])
+            try:
+                if record["keys"].get(name) != key or not kept:
+                    kept = _rows(cell, split, own, {} if cell["cell"] == against else other, record["paper"])
+                floors = _floors(cell, split, next(iter(own.values()))) if cell["cell"] == against else []
+            except DialogueError as error:  # a damaged file: the other cells have theirs
+                record["unread"][name] = str(error)
+                continue
             keys[name] = key
-            rows += kept
-            if cell["cell"] == against:
-                rows += _floors(cell, split, next(iter(own.values())))
+            rows += [*kept, *floors]
     record["rows"], record["keys"] = rows, keys
 
 

@@ -145,3 +145,15 @@ def test_answers_that_do_not_parse_count_as_wrong(tmp_path: Path) -> None:
     record = record_of({"a": {None: run}}, "a")
     update(run.layout, record)
     assert found(record, "a")["value"] == 0.75
+
+
+def test_a_damaged_file_costs_its_own_cell_alone(grid: tuple[Path, Record]) -> None:
+    root, record = grid
+    run = run_of(root, 2, [5], "g.b.seed-2", epochs=3)
+    part = run.layout.part("dev_predictions", run.keys["calibrate"] or "", 1)
+    part.write_bytes(part.read_bytes()[:-64] + bytes(64))
+    record["keys"] = {}
+    update(run.layout, record)
+    assert {row["cell"] for row in record["rows"]} >= {"a"}
+    assert "b" not in {row["cell"] for row in record["rows"]}
+    assert "part-00001.parquet" in record["unread"]["dev demo/b"]
