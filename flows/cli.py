@@ -13,6 +13,8 @@ import sys
 import typer
 
 from flows import (
+    ablation_command,
+    automation_commands,
     check_command,
     compare_command,
     corpus_commands,
@@ -20,8 +22,11 @@ from flows import (
     explain_command,
     export_command,
     frames_command,
+    gallery_command,
+    logs_command,
     read_commands,
     run_commands,
+    seceu_command,
     sql_command,
 )
 from flows.output import printable_lines
@@ -41,9 +46,14 @@ sql_command.register(app)
 compare_command.register(app)
 counterfactual_command.register(app)
 explain_command.register(app)
+seceu_command.register(app)
 export_command.register(app)
 frames_command.register(app)
+ablation_command.register(app)
+gallery_command.register(app)
+logs_command.register(app)
 corpus_commands.register(app)
+automation_commands.register(app)
 
 INTERRUPTED = 130
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)

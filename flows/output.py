@@ -11,9 +11,13 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 class Format(StrEnum):
@@ -137,12 +141,27 @@ def _json(value: Any) -> Any:
 def _table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None, colours: Mapping[str, str]
 ) -> None:
-    from rich.box import SIMPLE_HEAD
+    console().print(table_of(columns, rows, title, colours))
+
+
+def console() -> Console:
+    """Standard output; 160 columns where it is no terminal."""
     from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def table_of(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    title: str | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> Table:
+    """Rows as ``emit`` shows them, to be printed by rich."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
     heading = None if title is None else Text(printable(title))
     table = Table(title=heading, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
     for index, name in enumerate(columns):
@@ -150,6 +169,6 @@ def _table(
         table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         first, *rest = (Text(printable(value)) for value in row)
-        first.stylize(colours.get(first.plain, ""))
+        first.stylize((colours or {}).get(first.plain, ""))
         table.add_row(first, *rest)
-    console.print(table)
+    return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ from typing import Annotated
 import typer
 
 from flows.output import Format, counted, emit, reader
+from flows.parameters import ALL, PipelineRequest, RerunRequest, checked
+from flows.server_keys import block_of
 from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
 from storage.layout import open_workspace
@@ -50,39 +53,78 @@ def run(
     overrides: Overrides = None,
     direct: Direct = False,
     no_check: Annotated[bool, typer.Option("--no-check", help="Begin without looking at the input first.")] = False,
+    seeds: Annotated[str | None, typer.Option(help="Train with each of these seeds, for example 1,2,3.")] = None,
 ) -> None:
     """Run a configuration; does only what is pending, so the same command resumes it.
 
     Before ingest the input is looked at as by check; exit code 3 where the run could not succeed.
     """
     from flows.guard import guard
-    from flows.settings import prepare
+    from flows.settings import prepare, read
+    from tasks.lend import lends
 
     chosen = _choose(from_stage, until, stages)
-    if not no_check and (lesser := guard(config, workspace, overrides or (), chosen)):
+    if seeds is not None:
+        return _with_seeds(config, workspace, overrides or (), seeds, chosen, direct=direct, check=not no_check)
+    settings = read(config, overrides or ())[1]
+    if lends(settings["finetune"]):
+        return _lend(prepare(config, workspace=workspace, overrides=overrides or (), create=False))
+    keys_are_blocks = any(map(block_of, settings.values())) and not direct
+    if not no_check and not keys_are_blocks and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
     if direct:
         outcome = _direct(prepared, Selection(chosen))
     else:
-        _quiet_prefect()
+        quiet_prefect()
         from flows.pipeline import pipeline
 
-        result = pipeline(
-            *(config, str(prepared.layout.root), list(overrides or ()), list(chosen) if chosen else None),
-            check=False,  # it was done above, before a server was started
+        request = checked(
+            PipelineRequest,
+            config=config,
+            workspace=str(prepared.layout.root),
+            overrides=list(overrides or ()),
+            stages=list(chosen or ()),
+            check=keys_are_blocks and not no_check,  # else it was done above, before a server was started
         )
-        outcome = Outcome(result)
-    _summary(prepared, outcome)
+        outcome = Outcome(pipeline(request))
+    return _summary(prepared, outcome)
+
+
+def _with_seeds(
+    config: str,
+    workspace: Path | None,
+    overrides: Sequence[str],
+    seeds: str,
+    stages: tuple[str, ...] | None,
+    *,
+    direct: bool,
+    check: bool,
+) -> None:
+    """A grid of one cell: nothing is chosen, so that test is read at once, as by any run."""
+    from flows.ablation_command import start
+    from flows.ablation_runs import Wanted
+    from flows.grid import of_seeds
+
+    if stages:
+        raise SettingsError("--seeds runs whole pipelines: leave out --from, --until and --stages")
+    numbers = _numbers(seeds, "--seeds")
+    wanted = Wanted(config, test="all", dev=False, check=check, overrides=tuple(overrides))
+    start(of_seeds(config, numbers, overrides), wanted, workspace, direct=direct, form=Format.table, seeds=numbers)
 
 
 @reader
 def plan_command(config: Config, workspace: Workspace = None, overrides: Overrides = None, *, form: Format) -> None:
-    """Show what a run of a configuration would do, and why; changes nothing."""
+    """Show what a run of a configuration, or of a grid of them, would do, and why; changes nothing."""
+    from flows.grid import is_grid
     from flows.settings import prepare
 
+    if is_grid(config):
+        from flows.ablation_command import show_plan
+
+        return show_plan(config, workspace, overrides or (), form)
     prepared = prepare(config, workspace=workspace, overrides=overrides or (), create=False)
-    _print_plan(prepared, planned(prepared, Selection()), form)
+    return _print_plan(prepared, planned(prepared, Selection()), form)
 
 
 @reader
@@ -101,48 +143,64 @@ def rerun(
     form: Format,
 ) -> None:
     """Take up a recorded run again: its failed or missing shards, or a stage of it."""
+    from tasks.lend import lends
+
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
     known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
-    chosen = None if stage is None else _choose(stage, None if downstream else stage, None)
-    selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
+    part = {
+        "stage": ALL if stage is None else stage,
+        "downstream": downstream,
+        "shards": _numbers(shards),
+        "force": force,
+    }
+    request = checked(RerunRequest, run=run, workspace=str(known.layout.root), **part)
+    selection = request.selection()
     if dry_run:
         _print_plan(known, planned(known, selection), form)
+    elif lends(known.settings["finetune"]):
+        _lend(known)
     elif direct:
         _summary(known, _direct(known, selection))
     else:
-        _quiet_prefect()
+        quiet_prefect()
         from flows.pipeline import rerun as flow
 
-        done = flow(
-            str(known.layout.root),
-            known.run_id,
-            stages=list(chosen) if chosen else None,
-            shards=list(selection.shards) if selection.shards else None,
-            force=force,
-            reason=selection.reason,
-        )
-        _summary(known, Outcome(done))
+        _summary(known, Outcome(flow(request)))
 
 
 def reap(workspace: Workspace = None) -> None:
-    """Mark attempts whose process is gone as crashed."""
+    """Mark attempts whose process is gone as crashed, and their flow runs on the Prefect server that is configured."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
-    total = 0
+    total, crashed = 0, []
     for record in ledger.runs(layout):
         dead = 0
         with suppress(WorkspaceLocked), holding(layout, record["name"]):
             dead = ledger.mark_crashed(layout, record["run_id"])
+            crashed += [item for item in ledger.attempts(layout, record["run_id"]) if item["state"] == "crashed"]
         if dead:
             publish(load(layout, record["run_id"]))
         total += dead
-    typer.echo(f"{total} attempts marked as crashed")
+    typer.echo(f"{counted(total, 'attempt')} marked as crashed")
+    if any(item.get("flow_run") for item in crashed):
+        quiet_prefect()
+        from flows.zombies import bury
+
+        typer.echo(bury(crashed))
 
 
 def warehouse_rebuild(workspace: Workspace = None) -> None:
     """Make results.duckdb again from the lake and the records of the runs."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
     typer.echo(f"{rebuild(layout)} runs in {layout.database}")
+
+
+def _lend(run: Run) -> None:
+    """A host that has not the run computes for the one that trains."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost connection is told with C++ frames first
+    from tasks.lend import lend
+
+    typer.echo(lend(run, lambda text: typer.echo(text, err=True)))
 
 
 def _direct(run: Run, selection: Selection) -> Outcome:
@@ -152,7 +210,7 @@ def _direct(run: Run, selection: Selection) -> Outcome:
     return drive(run, selection, execute, engine="direct")
 
 
-def _quiet_prefect() -> None:
+def quiet_prefect() -> None:
     """Prefect reads its settings from the environment when it is imported; a person's own choices stay.
 
     Its ephemeral server needs longer to start than its default time-out allows, and its log lines would tear
@@ -188,19 +246,13 @@ def _choose(first: str | None, last: str | None, listed: str | None) -> tuple[st
     return tuple(names[start:end])
 
 
-def _numbers(text: str | None) -> tuple[int, ...] | None:
+def _numbers(text: str | None, option: str = "--shards") -> list[int]:
     if text is None:
-        return None
+        return []
     try:
-        return tuple(int(part) for part in text.split(","))
+        return [int(part) for part in text.split(",")]
     except ValueError:
-        raise SettingsError(f"--shards {text}: write numbers separated by commas, for example 3,17") from None
-
-
-def _typed(run: str, stage: str | None, downstream: bool, shards: str | None, force: bool) -> str:
-    parts = ["rerun", run, f"--stage {stage}" if stage else "--failed"]
-    parts += ["--downstream"] * downstream + [f"--shards {shards}"] * bool(shards) + ["--force"] * force
-    return " ".join(parts)
+        raise SettingsError(f"{option} {text}: write numbers separated by commas, for example 3,17") from None
 
 
 def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:

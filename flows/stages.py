@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from prefect import task
@@ -14,13 +18,23 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
+from flows.failure import key_of
 from flows.progress import StageProgress, showing
+from flows.server_keys import given
+from flows.server_log import sent_to_server
 from model.errors import DialogueError
 from storage.layout import open_workspace
+from tasks.apart import apart, opened
 from tasks.drive import Failure
 from tasks.plan import Run, load
 from tasks.run import run_shard
 from tasks.stage import Stage
+
+AHEAD = 64
+"""Shards handed to the task runner before the first of them is done: as many lie in memory, however many there are."""
+
+UPDATE_S = 5.0
+"""How often the bar of a running stage is told anew, at most."""
 
 
 async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -46,23 +60,55 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     """One shard of one stage; returns a small reference to what it wrote."""
     run = load(open_workspace(Path(workspace)), run_id)
     callback = {} if progress is None else {"progress": progress.callback(shard)}
-    manifest = run_shard(run, stage, shard, **callback)
+    with given(run.settings[stage]):
+        process = opened(run, stage)
+        manifest = process.run_shard(shard, **callback) if process else run_shard(run, stage, shard, **callback)
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
 
 
 def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
-    """Submits the shards of one stage to the flow's task runner and waits for all of them."""
-    artifact = _progress_artifact(run, stage)
-    failures = []
-    with showing(stage, shards) as progress:
-        futures = [(shard, _submit(run, stage, shard, progress)) for shard in shards]
-        for done, (shard, future) in enumerate(futures, start=1):
-            future.wait()
+    """Hands the shards of one stage to the flow's task runner, some ahead of those that are done, and waits for all."""
+    artifact = ProgressArtifact(run, stage)
+    failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
+    with showing(stage, shards) as progress, sent_to_server(), apart(run, stage):
+        while True:
+            for shard in islice(rest, AHEAD - len(waiting)):
+                waiting.append((shard, _submit(run, stage, shard, progress)))
+            if not waiting:
+                break
+            shard, future = waiting.popleft()
+            future.wait(UPDATE_S)
+            while not future.state.is_final():
+                artifact.show(progress)
+                future.wait(UPDATE_S)
             progress.finished(shard)
             if future.state.is_failed() or future.state.is_crashed():
                 failures.append(Failure(shard, _first_line(future.state)))
-            update_progress_artifact(artifact, progress=100.0 * done / len(shards))
+            artifact.show(progress)
+        artifact.show(progress, now=True)
     return failures
+
+
+class ProgressArtifact:
+    """The bar of a stage on Prefect's pages, told anew every few seconds at most."""
+
+    def __init__(self, run: Run, stage: Stage) -> None:
+        context = FlowRunContext.get()
+        about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
+        key = key_of("progress", run.name, stage.name)
+        self._about = f"{stage.name} of {about}"
+        self._id: Any = create_progress_artifact(progress=0.0, key=key, description=self._about)
+        self._told = monotonic()
+
+    def show(self, progress: StageProgress, *, now: bool = False) -> None:
+        if not now and monotonic() - self._told < UPDATE_S:
+            return
+        self._told = monotonic()
+        words = progress.told()
+        with suppress(Exception):  # a page that cannot be told must not end hours of training
+            update_progress_artifact(
+                self._id, 100.0 * progress.share(), f"{self._about}: {words}" if words else self._about
+            )
 
 
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
@@ -71,12 +117,5 @@ def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> Pref
     return shard_task.submit(str(run.layout.root), run.run_id, stage.name, shard, opaque(progress))
 
 
-def _progress_artifact(run: Run, stage: Stage) -> Any:
-    context = FlowRunContext.get()
-    about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
-    key = f"progress-{run.name}-{stage.name}".lower().replace("_", "-").replace(".", "-")
-    return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
-
-
 def _first_line(state: State[Any]) -> str:
-    return (state.message or "failed").splitlines()[0]
+    return (state.message or "failed").splitlines()[0].removeprefix("Task run encountered an exception ")

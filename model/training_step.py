@@ -28,7 +28,10 @@ class Helpers(Protocol):
     processes: int
 
     def gradient(self, rows: Sequence[Example], size: int, step: int) -> float:
-        """The loss of a batch, computed ``size`` rows at a time; its gradient is left in the parameters."""
+        """The loss of a batch, computed ``size`` rows at a time; its gradient is left in the parameters.
+
+        Raises MemoryError where memory runs out in any of them.
+        """
 
 
 def take(
@@ -54,17 +57,14 @@ def take(
         group["lr"] = rate
     rows = sorted(batch, key=lambda example: (example.task, len(example.item.prompt)))
     processes = helpers.processes if helpers else 1
-    if helpers:
-        loss = helpers.gradient(rows, options.micro_batch, state.step)
-    else:
-        loss = _gradient(model, optimizer, rows, state, options, share)
+    loss = _gradient(model, rows, state, options, share, helpers)
     norm = torch.nn.utils.clip_grad_norm_([p for _, p in lora.trainable(model)], options.clip)
     if not torch.isfinite(norm):
         names = ", ".join(example.utterance_id for example in batch)
         raise TrainingError(f"step {state.step}: the gradient is not finite (batch {names}); lower learning_rate")
     optimizer.step()
     size, shares = state.micro_batch or options.micro_batch, [rows[rank::processes] for rank in range(processes)]
-    parts = [[row.item for row in part] for one in shares for part in _parts(one, size)]
+    parts = [[row.item for row in part] for one in shares for part in parts_of(one, size)]
     return {
         "step": state.step,
         "loss": loss,
@@ -88,14 +88,16 @@ def memory_mib() -> float:
 
 
 def _gradient(
-    model: Any, optimizer: Any, rows: Sequence[Example], state: State, options: TrainOptions, share: bool
+    model: Any, rows: Sequence[Example], state: State, options: TrainOptions, share: bool, helpers: Helpers | None
 ) -> float:
     size = state.micro_batch or options.micro_batch
     while True:
         try:
+            if helpers:
+                return helpers.gradient(rows, size, state.step)
             return accumulate(model, rows, size, state.step, options, share)
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            if not out_of_memory(error):
                 raise
             names = ", ".join(row.utterance_id for row in rows)
             if state.micro_batch or size == 1:
@@ -104,17 +106,24 @@ def _gradient(
                     "set a smaller finetune.micro_batch or instructions.max_tokens"
                 ) from error
         state.micro_batch = size = size // 2  # here, where the failed computation is no longer held by the error
-        optimizer.zero_grad(set_to_none=True)
-        _give_back_memory()
+        let_go(model)
         log.warning(
             "step %d: out of memory; from here on %d rows at a time, the batch stays %d rows",
             *(state.step, size, options.batch_size),
         )
 
 
-def _give_back_memory() -> None:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out, of the machine or of a GPU."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+def let_go(model: Any) -> None:
+    """Gives back what a computation that failed has left."""
     import torch
 
+    for _, parameter in lora.trainable(model):
+        parameter.grad = None
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -129,10 +138,12 @@ def accumulate(
     *,
     terms: int | None = None,
     rank: int = 0,
+    idle: Sequence[Sequence[Example]] = (),
 ) -> float:
     """The rows' loss; its gradient is left in the parameters, None where there are no rows.
 
-    ``terms`` is what both are divided by, if the rows are a part of a batch: process ``rank``'s.
+    ``terms`` is what both are divided by, if the rows are a part of a batch: process ``rank``'s. ``idle`` are rows that
+    are computed too and count for nothing.
     """
     import torch
 
@@ -144,16 +155,18 @@ def accumulate(
     with torch.random.fork_rng():
         # the step's dropout, the same after a resume
         torch.manual_seed(options.seed * 1_000_003 + step + rank * 2**40)
-        for part in _parts(rows, size):
+        for part in parts_of(rows, size):
             found = losses(model, part, options.loss_on, share=share)
             _require_finite(found, part, step)
             loss = found.sum() / terms
             loss.backward()
             total += float(loss.detach())
+        for unpaid in idle:
+            (losses(model, unpaid, options.loss_on, share=share).sum() * 0.0).backward()
     return total
 
 
-def _parts(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
+def parts_of(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
     """What is computed together: so many rows at most, of one task."""
     for _, group in groupby(rows, key=lambda row: row.task):
         some = list(group)

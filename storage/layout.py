@@ -8,14 +8,19 @@
   runs/<run id>.json                     resolved settings, stage keys, versions, machine
   runs/<run id>/attempt-0001.json        one execution of the run
   runs/<run id>/export-0001.json         one merged model made of it, and its check
+  runs/<run id>/explained/<digest>.json  what moved the answer to one utterance
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
+  seceu/<key>.json                       what `seceu` found of one system, answers and all
+  ablations/<grid>/grid.json             the runs of a grid and what was found; index.html, its page
   results.duckdb                         the warehouse; can be rebuilt from the rest
-  locks/  cache/  logs/
+  logs/<run id>.jsonl                    what happened in it, as JSON lines
+  locks/  cache/
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -55,6 +60,17 @@ class Layout:
         return self.root / "comparisons"
 
     @property
+    def ablations(self) -> Path:
+        return self.root / "ablations"
+
+    def ablation(self, name: str) -> Path:
+        return self.root / "ablations" / name
+
+    @property
+    def seceu(self) -> Path:
+        return self.root / "seceu"
+
+    @property
     def database(self) -> Path:
         return self.root / "results.duckdb"
 
@@ -85,6 +101,10 @@ class Layout:
     def attempts(self, run_id: str) -> Path:
         return self.runs / run_id
 
+    def explanation(self, run_id: str, utterance_id: str) -> Path:
+        digest = hashlib.sha256(utterance_id.encode("utf-8", "replace")).hexdigest()[:32]
+        return self.runs / run_id / "explained" / f"{digest}.json"
+
     def report(self, run_id: str) -> Path:
         return self.root / "reports" / run_id
 
@@ -92,7 +112,7 @@ class Layout:
         return self.root / "locks" / f"{name}.lock"
 
     def log(self, run_id: str) -> Path:
-        return self.root / "logs" / f"{run_id}.log"
+        return self.root / "logs" / f"{run_id}.jsonl"
 
 
 @lru_cache(maxsize=4096)

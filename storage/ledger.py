@@ -104,9 +104,12 @@ def save_attempt(layout: Layout, attempt: Record) -> None:
     write_json(_attempt_file(layout, attempt["run_id"], attempt["attempt"]), attempt)
 
 
-def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str) -> Record:
+def start_attempt(
+    layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str, **more: str | None
+) -> Record:
     """Begins an attempt. Attempts left running by a process that is gone are marked crashed first.
 
+    ``more`` goes on record too: a digest of the plan, the orchestrator's id of this execution.
     Call it only while holding the run's lock: that is what proves the other process is gone.
     """
     mark_crashed(layout, run_id)
@@ -126,6 +129,7 @@ def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, 
         "test_reads": [],
         "pid": os.getpid(),
         "host": platform.node(),
+        **more,
     }
     save_attempt(layout, attempt)
     return attempt
@@ -174,6 +178,29 @@ def comparisons(layout: Layout) -> list[Record]:
     for path in sorted(layout.comparisons.glob("*.json")):
         found += _rows_of(path, read_manifest(path) or {}, "compare")
     return found
+
+
+def save_seceu(layout: Layout, key: str, scores: Sequence[Record], answers: Sequence[Record]) -> None:
+    """Keeps the scores of one measurement with SECEU, and the answers; what has the same key is replaced."""
+    write_json(layout.seceu / f"{key}.json", {"rows": list(scores), "answers": list(answers)})
+
+
+def seceu_scores(layout: Layout, key: str) -> list[Record]:
+    """The scores kept under a key, none where there are none. Raises WorkspaceError where the record is damaged."""
+    path = layout.seceu / f"{key}.json"
+    found = read_manifest(path)
+    return [] if found is None else _rows_of(path, found, "seceu")
+
+
+def seceu(layout: Layout) -> tuple[list[Record], list[Record]]:
+    """All scores and all answers. Raises WorkspaceError naming a record that is damaged."""
+    scores: list[Record] = []
+    answers: list[Record] = []
+    for path in sorted(layout.seceu.glob("*.json")):
+        found = read_manifest(path) or {}
+        scores += _rows_of(path, found, "seceu")
+        answers += found.get("answers", [])
+    return scores, answers
 
 
 def exports(layout: Layout, run_id: str) -> list[Record]:

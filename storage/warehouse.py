@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
-from storage import catalogue, copies, counting, ledger
+from storage import ablations, catalogue, copies, counting, ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding
@@ -73,7 +73,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
             _replace_shards(connection, [row for run in facts for row in run.rows.get("shards", ())])
             for run in facts:
                 _replace_run(connection, run)
-            _replace_comparisons(connection, layout)
+            _replace_what_is_of_no_run(connection, layout)
             copies.refresh(connection, layout, anew=rebuild)
             counting.refresh(connection, layout)
             catalogue.refresh(connection, layout)
@@ -135,10 +135,14 @@ def _replace_shards(connection: duckdb.DuckDBPyConnection, rows: Sequence[Record
     connection.commit()
 
 
-def _replace_comparisons(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    scores, answers = ledger.seceu(layout)
+    found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
+    found |= ablations.tables(layout)
     connection.begin()
-    connection.execute("DELETE FROM comparisons")
-    _insert(connection, "comparisons", ledger.comparisons(layout))
+    for table, rows in found.items():
+        connection.execute(f"DELETE FROM {table}")
+        _insert(connection, table, rows)
     connection.commit()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from model.dialogue import Prediction, Rejected
 from tasks import evaluate
@@ -19,6 +20,10 @@ class CalibrateSettings(EvaluateSettings):
     untuned: bool = False
     """Score the base model without the adapter as well."""
 
+    def key_fields(self) -> dict[str, Any]:
+        """As evaluate's; ``enabled`` always was in this one."""
+        return {**super().key_fields(), "enabled": self.enabled}
+
 
 def run(rows: Rows, settings: CalibrateSettings, context: Context) -> Iterator[Prediction | Rejected]:
     """A Prediction per dev row and system. Raises and rejects what evaluate does."""
@@ -27,7 +32,7 @@ def run(rows: Rows, settings: CalibrateSettings, context: Context) -> Iterator[P
 
 STAGE = Stage(
     name="calibrate",
-    version=1,
+    version=2,
     reads=("instructions",),
     after=("finetune",),
     writes="dev_predictions",
@@ -36,5 +41,7 @@ STAGE = Stage(
     run=run,
     splits=frozenset({"dev"}),
     identity=evaluate.identity,
+    totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
+    apart=True,
 )

@@ -5,29 +5,39 @@ How shards are executed is the caller's: in this process, or as tasks of an orch
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
-from storage import ledger
+from storage import journal, ledger
 from storage.ledger import Record
 from storage.locks import holding
+from tasks.headline import scored
 from tasks.plan import Run, StagePlan, plan_stage
 from tasks.publish import publish
 from tasks.run import reject_share
 from tasks.stage import Stage
 from tasks.stages import BY_NAME, STAGES
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which part of a run is wanted: all of it by default."""
+    """Which part of a run is wanted: all of it by default.
+
+    ``since`` is when something forced was begun that is now retried: what has been done since is not done again.
+    """
 
     stages: tuple[str, ...] | None = None
     shards: tuple[int, ...] | None = None
     force: bool = False
     reason: str = "run"
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +62,38 @@ class Outcome:
 Execute = Callable[[Run, Stage, Sequence[int]], Sequence[Failure]]
 
 
-def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> Outcome:
-    """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it."""
+def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow_run: str | None = None) -> Outcome:
+    """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it.
+
+    ``flow_run`` is how an orchestrator calls this execution; it goes on record with the attempt.
+    """
     _check(run, selection)
     outcome = Outcome()
-    with holding(run.layout, run.name):
+    with holding(run.layout, run.name), journal.keeping(run.layout, run.run_id):
         run.record.update(ledger.save_run(run.layout, run.record))
-        pending = {item.stage.name: item.reasons() for item in planned(run, selection) if item.pending}
-        attempt = ledger.start_attempt(run.layout, run.run_id, reason=selection.reason, pending=pending, engine=engine)
+        plans = planned(run, selection)
+        to_do = {item.stage.name: item.reasons() for item in plans if item.pending}
+        attempt = ledger.start_attempt(
+            *(run.layout, run.run_id),
+            reason=selection.reason,
+            pending=to_do,
+            engine=engine,
+            plan_digest=plan_digest(plans),
+            flow_run=flow_run,
+        )
         try:
-            for stage in _selected(run, selection):
-                _run_stage(run, stage, selection, execute, attempt, outcome)
+            with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
+                log.info(f"attempt begins: {selection.reason}, {engine}; to do: {to_do or 'nothing'}")
+                for stage in _selected(run, selection):
+                    _run_stage(run, stage, selection, execute, attempt, outcome)
+                    if stage.name == "score" and outcome.done.get(stage.name):
+                        attempt["scores"] = scored(run)
         except BaseException as error:
             with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
-                _finish(run, attempt, "failed", str(error) or type(error).__name__)
+                if isinstance(error, Exception):
+                    _finish(run, attempt, "failed", str(error) or type(error).__name__)
+                else:  # Ctrl-C, or a signal that an orchestrator passes on
+                    _finish(run, attempt, "cancelled", f"interrupted ({type(error).__name__})")
             raise
         _finish(run, attempt, "completed", None)
     return outcome
@@ -76,11 +104,19 @@ def planned(run: Run, selection: Selection) -> list[StagePlan]:
     _check(run, selection)
     plans = []
     for stage in _selected(run, selection):
-        item = plan_stage(run, stage, force=selection.force)
+        item = plan_stage(run, stage, force=selection.force, since=selection.since)
         if selection.shards is not None and not stage.unit:
             item.pending[:] = [entry for entry in item.pending if entry.shard in selection.shards]
         plans.append(item)
     return plans
+
+
+def plan_digest(plans: Sequence[StagePlan]) -> str:
+    """Of the shards to do and why, with their keys: equal where the work is."""
+    work = [
+        [item.key, *sorted((entry.shard, entry.reason) for entry in item.pending)] for item in plans if item.pending
+    ]
+    return hashlib.sha256(json.dumps(work).encode()).hexdigest()[:16]
 
 
 def _selected(run: Run, selection: Selection) -> list[Stage]:
@@ -103,7 +139,7 @@ def _check(run: Run, selection: Selection) -> None:
 def _run_stage(
     run: Run, stage: Stage, selection: Selection, execute: Execute, attempt: Record, outcome: Outcome
 ) -> None:
-    item = plan_stage(run, stage, force=selection.force)
+    item = plan_stage(run, stage, force=selection.force, since=selection.since)
     shards = [entry.shard for entry in item.pending]
     if selection.shards is not None and not stage.unit:
         shards = [shard for shard in shards if shard in selection.shards]
@@ -112,7 +148,7 @@ def _run_stage(
         _record_test_read(run, stage, shards, attempt, selection)
         with holding(run.layout, f"_{stage.name}-{run.key(stage)}"):  # other configurations may share this stage
             if selection.force and stage.unit:
-                _set_aside(run, stage)
+                _set_aside(run, stage, selection.since)
             failures = execute(run, stage, shards)
         outcome.done[stage.name] = len(shards) - len(failures)
         publish(run)
@@ -129,12 +165,21 @@ def _run_stage(
         )
 
 
-def _set_aside(run: Run, stage: Stage) -> None:
-    """A finished training run would only be read again: a forced one begins anew, the old one is kept beside it."""
+def _set_aside(run: Run, stage: Stage, since: str | None) -> None:
+    """A finished training run would only be read again: a forced one begins anew, the old one is kept beside it.
+
+    A retry of a forced one goes on with what was begun since.
+    """
     folder = run.layout.model(run.key(stage))
-    if folder.exists():
-        before = folder.with_name(f"{folder.name}.before-{ledger.now().replace(':', '')}")
-        folder.rename(before)
+    begun = _aside(folder.name, since) if since else None
+    if folder.exists() and not (
+        begun and any(path.name >= begun for path in folder.parent.glob(_aside(folder.name, "*")))
+    ):
+        folder.rename(folder.with_name(_aside(folder.name, ledger.now())))
+
+
+def _aside(name: str, time: str) -> str:
+    return f"{name}.before-{time.replace(':', '')}"
 
 
 def _require_inputs(run: Run, stage: Stage) -> None:
@@ -167,6 +212,9 @@ def _record_test_read(run: Run, stage: Stage, shards: Sequence[int], attempt: Re
 
 
 def _finish(run: Run, attempt: Record, state: str, error: str | None) -> None:
+    with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
+        said = f"attempt {state}" + (f": {error}" if error else "")
+        log.log(logging.ERROR if error else logging.INFO, said, extra={"facts": {"state": state}})
     ledger.save_attempt(run.layout, {**attempt, "state": state, "error": error, "finished_at": ledger.now()})
     publish(run)
 

@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 from model import weights
 from model.generation import Decoding
 from model.predictor import Normalise
+from tasks.corrections import SUFFIXES
 from tasks.floors import FLOORS
-from tasks.prior import SUFFIX
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET
 
@@ -30,6 +30,9 @@ class EvaluateSettings(ServerSettings):
     NOT_IN_KEY: ClassVar[frozenset[str]] = SERVER_FIELDS | PRICES | {"model", "batch_size", "threads"}
     SECTION: ClassVar[str] = "evaluate"
     SHORTER: ClassVar[str] = "instructions.max_tokens"
+
+    enabled: bool = True
+    """False: the test split is not opened, and only dev is scored where calibrate is on."""
 
     model: str = weights.DEFAULT
     """The base model, the same as finetune.model; with evaluate.server the server's name of another model."""
@@ -78,7 +81,7 @@ class EvaluateSettings(ServerSettings):
         left_out = unused.get(self.method, {"normalise"})
         if self.server:
             left_out = {"normalise", "untuned", "num_beams", "repetition_penalty"}
-        return {name: value for name, value in super().key_fields().items() if name not in left_out}
+        return {name: value for name, value in super().key_fields().items() if name not in {*left_out, "enabled"}}
 
     def decoding(self) -> Decoding:
         """How answers are generated."""
@@ -95,9 +98,10 @@ class EvaluateSettings(ServerSettings):
             raise PydanticCustomError(
                 SECRET, "with evaluate.server set evaluate.model to the server's name of the model"
             )
-        if self.model in OWN_SYSTEMS or self.model.endswith(SUFFIX) or not _is_name(self.model):
+        if self.model in OWN_SYSTEMS or self.model.endswith(SUFFIXES) or not _is_name(self.model):
             told = (
-                f"its answers go by its name: up to 200 printable characters, not {', '.join(OWN_SYSTEMS)}, no {SUFFIX}"
+                f"its answers go by its name: up to 200 printable characters, not {', '.join(OWN_SYSTEMS)}, "
+                f"no {' or '.join(SUFFIXES)} at its end"
             )
             raise PydanticCustomError(SECRET, f"evaluate.model: {told}")
         return self

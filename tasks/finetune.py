@@ -6,15 +6,18 @@ import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
-from model import emotions, lora, packing, trainer, weights
+from model import emotions, lora, packing, sharded_base, trainer, weights
 from model.chat import chat_template
 from model.dialogue import Instruction, TrainingStep, corpus_of
+from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
 from model.training_processes import Job, helpers
-from tasks import class_balance, speaker_task
+from tasks import class_balance, speaker_task, training_board
 from tasks.finetune_settings import FinetuneSettings
+from tasks.hosts import hosts_of
 from tasks.label_scoring import gold_of, score_rows, words_of
 from tasks.stage import Context, Rows, Stage
 from tasks.training_gates import check, check_lengths, check_tokens
@@ -32,6 +35,11 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
 
     if not settings.enabled:
         return
+    hosts = hosts_of(settings, context.folder.name)
+    if hosts and hosts.rank:
+        raise TrainingError(f"this is host {hosts.rank}: `dialoguellm run` lends its processes; host 0 trains")
+    if settings.tensorboard:
+        training_board.require()
     instructions: Sequence[Instruction] = rows["instructions"]
     train, dev = check(instructions)
     chosen = _subset(train, settings.max_examples, settings.seed)
@@ -40,7 +48,7 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     threads = settings.threads or max(1, torch.get_num_threads() // settings.processes)
     torch.set_num_threads(threads)
     folder = weights.resolve(settings.model, context.cache, progress=context.progress)
-    base, tokenizer = lora.load(folder, precision=settings.precision, quantize=settings.quantize)
+    base, tokenizer = _load(folder, settings)
     examples = training_examples(tokenizer, chosen, settings)
     check_tokens(tokenizer, chosen, [example.item for example in examples], base.config)
     if settings.speaker_task:
@@ -50,14 +58,16 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     model = lora.attach(base, adapter, settings.model, settings.seed)
     if settings.gradient_checkpointing:
         lora.recompute(model)
+    processes = settings.hosts * settings.processes
     job = Job(
-        *(str(folder), adapter, _options(settings), settings.processes, share, settings.precision, settings.quantize),
+        *(settings.model, adapter, _options(settings), processes, share, settings.precision, settings.quantize),
         recompute=settings.gradient_checkpointing,
         threads=threads,
+        shard=settings.shard_base,
     )
     what = f"steps on {len(chosen)} of {len(train)} rows"
-    with helpers(model, examples, job) as others:
-        yield from trainer.train(
+    with helpers(model, examples, job, context.cache, hosts, context.progress) as others:
+        steps = trainer.train(
             model,
             examples,
             context.folder,
@@ -68,6 +78,18 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
             helpers=others,
             progress=lambda done, total, _what: context.progress(done, total, what),
         )
+        board = context.folder / training_board.FOLDER
+        yield from training_board.logged(steps, board) if settings.tensorboard else steps
+
+
+def _load(folder: Path, settings: FinetuneSettings) -> tuple[Any, Any]:
+    import torch
+
+    if not settings.shard_base:
+        return lora.load(folder, precision=settings.precision, quantize=settings.quantize)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    where, precision = sharded_base.load_where(device, settings.precision)
+    return lora.load(folder, device=where, precision=precision)
 
 
 def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings) -> list[Example]:
@@ -158,5 +180,7 @@ STAGE = Stage(
     splits=frozenset({"train", "dev"}),
     unit=True,
     identity=identity,
+    totals=("tokens",),
     gpu=True,
+    apart=True,
 )

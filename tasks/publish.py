@@ -92,6 +92,8 @@ def _shard(run: Run, stage: Stage, key: str, number: int) -> Record:
         "rejects": known.get("rejects"),
         "bytes": known.get("bytes"),
         "seconds": known.get("seconds"),
+        "tokens": known.get("tokens"),
+        "retries": known.get("retries", known.get("failures")),
         "finished_at": known.get("finished_at"),
         "made_by": known.get("run_id"),
         "sha256": known.get("sha256"),
@@ -120,4 +122,6 @@ def _stage(run: Run, position: int, stage: Stage, shards: list[Record]) -> Recor
         "version": own.get("version"),
         "identity": own.get("identity"),
         "upstream": known.get("upstream"),
+        "tokens": sum(row["tokens"] or 0 for row in mine) if any(row["tokens"] is not None for row in mine) else None,
+        "retries": sum(row["retries"] or 0 for row in mine),
     }

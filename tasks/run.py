@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from model.atomic import write_json
 from model.dialogue import SPLITS, Rejected, Utterance, split_of
-from model.errors import CorpusError, DialogueError, WorkspaceError
-from storage import ledger
+from model.errors import CorpusError, WorkspaceError
+from storage import journal, ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.shards import Manifest, read_columns, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
-from tasks import few_shot
+from tasks import few_shot, shard_facts
 from tasks.corpora import leaks
 from tasks.ingest import videos_root
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
+
+log = logging.getLogger(__name__)
 
 
 class ShardRows(Mapping[str, Sequence[Any]]):
@@ -130,19 +132,32 @@ class ShardRows(Mapping[str, Sequence[Any]]):
 def run_shard(run: Run, stage_name: str, shard: int, progress: Progress = no_progress) -> Manifest:
     """Does one shard and returns its manifest; a failure is recorded beside it and raised again."""
     stage = BY_NAME[stage_name]
+    with journal.keeping(run.layout, run.run_id), journal.about(run_id=run.run_id, stage=stage.name, shard=shard):
+        log.info("begins")
+        manifest = _run_shard(run, stage, shard, progress)
+        facts = {name: manifest.get(name) for name in ("rows", "rejects", "seconds", "tokens", "retries")}
+        said = f"done: {facts['rows']} rows, {facts['rejects']} rejects, {facts['seconds']:.2f} s"
+        log.info(said, extra={"facts": facts})
+    return manifest
+
+
+def _run_shard(run: Run, stage: Stage, shard: int, progress: Progress) -> Manifest:
     key = run.key(stage)
     started = time.monotonic()
     facts: Record = {"run_id": run.run_id, "stage": stage.name, "version": stage.version}
+    facts["retries"] = shard_facts.failures(run, stage, shard)
     try:
         rows = ShardRows(run, stage, shard)
-        results = stage.run(rows, run.settings[stage.name], _context(run, stage, shard, progress))
+        results = stage.run(rows, run.settings[stage.name], _context(run, stage, shard, shard_facts.told(progress)))
         if stage.name == "ingest":
             return _write_corpus(run, key, results, facts, started)
         facts["inputs"] = _inputs(run, stage, shard)
-        timed = _timed(_summed(results, stage, facts) if stage.totals else results, facts, started)
+        if stage.totals:
+            results = shard_facts.summed(results, rows, stage, facts)
+        timed = shard_facts.timed(results, facts, started)
         return write_shard(run.layout, stage.writes, key, shard, timed, facts)
     except Exception as error:
-        _record_failure(run, stage, shard, error)
+        shard_facts.record_failure(run, stage, shard, error)
         raise
 
 
@@ -252,33 +267,7 @@ def cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
     return shards
 
 
-def _timed(results: Iterable[Any], facts: Record, started: float) -> Iterator[Any]:
-    yield from results
-    facts["seconds"] = time.monotonic() - started
-    facts["finished_at"] = ledger.now()
-
-
-def _summed(results: Iterable[Any], stage: Stage, facts: Record) -> Iterator[Any]:
-    facts["totals"] = totals = dict.fromkeys(stage.totals, 0)
-    for row in results:
-        if isinstance(row, stage.row):
-            for name in totals:
-                totals[name] += getattr(row, name)
-        yield row
-
-
 def _inputs(run: Run, stage: Stage, shard: int) -> int:
     cut = run.shards() or []
     mine = [item for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)]
     return sum(item["rows"] for item in mine)
-
-
-def _record_failure(run: Run, stage: Stage, shard: int, error: Exception) -> None:
-    detail: Record = {"run_id": run.run_id, "stage": stage.name, "shard": shard, "type": type(error).__name__}
-    detail["error"] = str(error) or type(error).__name__
-    if not isinstance(error, DialogueError):
-        detail["traceback"] = traceback.format_exc()[-4000:]
-    try:
-        ledger.record_failure(run.layout, stage.writes, run.key(stage), shard, detail)
-    except OSError as second:  # a full disk must not hide the first error
-        error.add_note(f"the failure could not be recorded: {second}")

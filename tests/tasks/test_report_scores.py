@@ -17,7 +17,8 @@ def test_systems_come_in_their_order_with_their_interval() -> None:
     assert [item.system for item in systems] == ["tuned", "untuned", "tfidf_lr", "majority", "zebra"]
     tuned = systems[0]
     assert (tuned.n, tuned.accuracy, tuned.weighted_f1, tuned.unparsed) == (8, 0.5, 0.667, 0)
-    assert tuned.bounds == {"accuracy": (0.5 - 0.98 / 8**0.5, 0.5 + 0.98 / 8**0.5), "weighted_f1": (0.5, 0.8)}
+    known = {"accuracy": (0.5 - 0.98 / 8**0.5, 0.5 + 0.98 / 8**0.5), "weighted_f1": (0.5, 0.8), "ece": (0.15, 0.31)}
+    assert tuned.bounds == known
     assert tuned.dialogues == 2
 
 
@@ -74,6 +75,10 @@ def test_a_correction_is_told_for_dev_and_for_test() -> None:
     both = [of(split, system, 0.5) for split in ("dev", "test") for system in ("tuned", "tuned+prior")]
     (found,) = Scores([*both, tau], "demo").corrections()
     assert (found.title, found.tau, list(found.splits)) == ("Tuned (LoRA)", 0.35, ["dev", "test"])
+    fitted = [("bias_share", None, 0.5), ("bias", "joy", 0.0), ("bias", "neutral", 1.0)]
+    biases = [Metric("demo", "dev", "tuned+biases", name, label, None, value) for name, label, value in fitted]
+    (other,) = Scores([*both, *biases], "demo").corrections()
+    assert (other.tau, other.share, [*other.biases.items()]) == (None, 0.5, [("neutral", 1), ("joy", 0)])
     assert found.splits["test"] == ({"weighted_f1": 0.5}, {"weighted_f1": 0.5})
     assert Scores(both, "demo").corrections() == []
     (alone,) = Scores([*both[:2], tau], "demo").corrections()
