@@ -49,7 +49,7 @@ def pipeline(request: PipelineRequest) -> dict[str, int]:
         if request.check:
             _look(request, workspace)
         run = prepare(request.config, workspace=workspace, overrides=request.overrides)
-    return _drive(run, Selection(tuple(request.stages) or None, reason=_reason("run")), request.f1_drop).done
+    return _drive(run, Selection(tuple(request.stages) or None, reason=_reason(request.reason)), request.f1_drop).done
 
 
 @flow(name="dialoguellm-rerun", flow_run_name="{request.run}", task_runner=RUNNER, persist_result=False)

@@ -90,7 +90,10 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow
                         attempt["scores"] = scored(run)
         except BaseException as error:
             with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
-                _finish(run, attempt, "failed", str(error) or type(error).__name__)
+                if isinstance(error, Exception):
+                    _finish(run, attempt, "failed", str(error) or type(error).__name__)
+                else:  # Ctrl-C, or a signal that an orchestrator passes on
+                    _finish(run, attempt, "cancelled", f"interrupted ({type(error).__name__})")
             raise
         _finish(run, attempt, "completed", None)
     return outcome

@@ -198,6 +198,12 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None
     return StagePlan(stage, key, len(shards), pending, rows, rejects, seconds)
 
 
+def done(run: Run, stage: Stage) -> int | None:
+    """How many shards of a stage are whole; None until ingest has cut them."""
+    shards = run.shards_of(stage)
+    return None if shards is None else sum(_state(run, stage, shard)[0] == "done" for shard in shards)
+
+
 def differences(old: Record, new: Record) -> str:
     """What changed between two records of a stage, settings first: ``prompt: 'a' → 'b'``."""
     before, after = old.get("own", {}), new.get("own", {})

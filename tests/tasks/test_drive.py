@@ -183,7 +183,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         drive(run, Selection(), interrupted, engine="direct")
-    assert attempts(run) == [(1, "failed", "run")]
+    assert attempts(run) == [(1, "cancelled", "run")]
+    assert ledger.attempts(run.layout, run.run_id)[-1]["error"] == "interrupted (KeyboardInterrupt)"
     assert go(run).done == {"captions": 2, "finetune": 1, "evaluate": 1, "score": 1, "report": 1}
 
 
