@@ -24,6 +24,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from model.atomic import write_json
@@ -74,16 +75,16 @@ class Layout:
         return self.root / "results.duckdb"
 
     def folder(self, table: str, stage_key: str) -> Path:
-        return self.root.joinpath("lake", table, stage_key)
+        return _folder(self.root, table, stage_key)
 
     def part(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.parquet")
+        return _folder(self.root, table, stage_key) / f"part-{shard:05d}.parquet"
 
     def manifest(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.json")
+        return _folder(self.root, table, stage_key) / f"part-{shard:05d}.json"
 
     def failure(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.failed.json")
+        return _folder(self.root, table, stage_key) / f"part-{shard:05d}.failed.json"
 
     def copy(self, table: str, stage_key: str, digest: str) -> Path:
         return self.folder(table, stage_key) / f"all-{digest}.parquet"
@@ -112,6 +113,12 @@ class Layout:
 
     def log(self, run_id: str) -> Path:
         return self.root / "logs" / f"{run_id}.jsonl"
+
+
+@lru_cache(maxsize=4096)
+def _folder(root: Path, table: str, stage_key: str) -> Path:
+    """Kept: a large run asks for thousands of files of each."""
+    return root.joinpath("lake", table, stage_key)
 
 
 def at(root: Path) -> Layout:

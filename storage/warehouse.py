@@ -150,17 +150,23 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Re
     import pyarrow as pa
 
     if rows:
-        names = dict.fromkeys(name for row in rows for name in row)  # Arrow would look at the first row alone
-        incoming = pa.Table.from_pylist([{name: _cell(row.get(name)) for name in names} for row in rows])
+        names = dict.fromkeys(name for row in rows for name in row)
+        incoming = pa.table({name: _column([row.get(name) for row in rows]) for name in names})
         connection.register("incoming", incoming)
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         connection.unregister("incoming")
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in an error
-        return value.encode("utf-8", "replace").decode()
-    return json.dumps(value, default=str, sort_keys=True) if isinstance(value, dict | list) else value
+def _column(values: list[Any]) -> Any:
+    """Values as Arrow: what is nested is JSON, what is no Unicode is "?"."""
+    import pyarrow as pa
+
+    if any(isinstance(value, dict | list) for value in values):
+        values = [json.dumps(value, default=str, sort_keys=True) if value is not None else None for value in values]
+    try:
+        return pa.array(values)
+    except UnicodeEncodeError:  # a file name that is not UTF-8 may be quoted in an error
+        return pa.array([value and value.encode("utf-8", "replace").decode() for value in values])
 
 
 def _first_line(error: Exception) -> str:
