@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
-from storage import catalogue, copies, counting, ledger
+from storage import ablations, catalogue, copies, counting, ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding
@@ -138,6 +138,7 @@ def _replace_shards(connection: duckdb.DuckDBPyConnection, rows: Sequence[Record
 def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     scores, answers = ledger.seceu(layout)
     found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
+    found |= ablations.tables(layout)
     connection.begin()
     for table, rows in found.items():
         connection.execute(f"DELETE FROM {table}")
