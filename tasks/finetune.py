@@ -182,4 +182,5 @@ STAGE = Stage(
     identity=identity,
     totals=("tokens",),
     gpu=True,
+    apart=True,
 )
