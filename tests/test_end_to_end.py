@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pipeline_runs import dialoguellm, environment, tables, write_config
+from pipeline_runs import dialoguellm, tables, write_config
+from prefect_server import Server
 
 SYSTEMS = {"tuned", "tuned+prior", "tuned+biases", "untuned", "majority", "tfidf_lr"}
 
@@ -196,15 +197,14 @@ def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
     assert [sql(finished, query) for query in queries] == before
 
 
-def test_the_flow_stops_before_anything_is_written(finished: Finished, tmp_path: Path) -> None:
+def test_the_flow_stops_before_anything_is_written(prefect_server: Server, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text('name = "bad"\n[ingest]\ncorpus = "meld"\nfolder = "."\n')
     asked = f"PipelineRequest(config={str(bad)!r}, workspace={str(tmp_path / 'workspace')!r})"
     program = f"from flows.pipeline import PipelineRequest, pipeline; pipeline({asked})"
-    quiet = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     found = subprocess.run(
         [sys.executable, "-c", program],
-        env={**environment(finished.home), **quiet},
+        env=prefect_server.environment(),
         cwd=tmp_path,
         capture_output=True,
         text=True,
