@@ -13,7 +13,7 @@ import pytest
 from fake_stages import SEEN, go, lake, make
 
 from flows.direct import execute
-from model.errors import RunFailed, SettingsError, WorkspaceError, WorkspaceLocked
+from model.errors import RunFailed, WorkspaceError, WorkspaceLocked
 from storage import ledger
 from storage.locks import holding
 from storage.queries import connect, query
@@ -93,33 +93,6 @@ def test_a_stage_does_not_start_on_unfinished_input(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"finetune needs captions, which has 3 pending shards"):
         go(run, Selection(stages=("finetune",)))
     assert attempts(run)[-1][1] == "failed"
-
-
-# ---- selections that make no sense
-
-
-@pytest.mark.parametrize(
-    ("selection", "message"),
-    [
-        (Selection(stages=("captions", "nonsense")), "no stage is called nonsense: the stages are ingest, captions"),
-        (Selection(stages=("captions",), shards=(1, 4, 9)), "has no shard 4, 9: it has 0 to 3"),
-        (Selection(shards=(-1,)), "has no shard -1"),
-    ],
-)
-def test_what_is_not_there_cannot_be_selected(tmp_path: Path, selection: Selection, message: str) -> None:
-    run = make(tmp_path)
-    go(run, Selection(stages=("ingest",)))
-    for do in (planned, go):
-        with pytest.raises(SettingsError, match=message):
-            do(run, selection)
-    assert len(attempts(run)) == 1
-
-
-def test_a_stage_that_is_off_cannot_be_selected(tmp_path: Path) -> None:
-    run = make(tmp_path, captions={"enabled": False})
-    with pytest.raises(SettingsError, match="captions is off"):
-        go(run, Selection(stages=("captions",)))
-    assert go(run, Selection(stages=("ingest", "captions"))).done == {"ingest": 1}
 
 
 # ---- failures
