@@ -170,17 +170,23 @@ def rerun(
 
 
 def reap(workspace: Workspace = None) -> None:
-    """Mark attempts whose process is gone as crashed."""
+    """Mark attempts whose process is gone as crashed, and their flow runs on the Prefect server that is configured."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
-    total = 0
+    total, crashed = 0, []
     for record in ledger.runs(layout):
         dead = 0
         with suppress(WorkspaceLocked), holding(layout, record["name"]):
             dead = ledger.mark_crashed(layout, record["run_id"])
+            crashed += [item for item in ledger.attempts(layout, record["run_id"]) if item["state"] == "crashed"]
         if dead:
             publish(load(layout, record["run_id"]))
         total += dead
-    typer.echo(f"{total} attempts marked as crashed")
+    typer.echo(f"{counted(total, 'attempt')} marked as crashed")
+    if any(item.get("flow_run") for item in crashed):
+        quiet_prefect()
+        from flows.zombies import bury
+
+        typer.echo(bury(crashed))
 
 
 def warehouse_rebuild(workspace: Workspace = None) -> None:

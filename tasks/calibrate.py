@@ -43,4 +43,5 @@ STAGE = Stage(
     identity=evaluate.identity,
     totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
+    apart=True,
 )

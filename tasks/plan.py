@@ -174,8 +174,8 @@ def plan(run: Run, names: Sequence[str] | None = None) -> list[StagePlan]:
     return [plan_stage(run, stage) for stage in run.stages() if names is None or stage.name in names]
 
 
-def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
-    """The state of one stage; with ``force`` finished shards are pending too."""
+def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None = None) -> StagePlan:
+    """The state of one stage; with ``force`` finished shards are pending too, but those finished after ``since``."""
     key = run.key(stage)
     shards = run.shards_of(stage)
     if shards is None:
@@ -188,7 +188,7 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
         if state == "done" and found:
             rows, rejects = rows + found["rows"], rejects + found["rejects"]
             seconds += found.get("seconds", 0.0)
-            if force:
+            if force and (since is None or str(found.get("finished_at", "")) < since):
                 pending.append(Pending(shard, "forced"))
         elif state == "missing":
             pending.append(Pending(shard, *why))
