@@ -17,7 +17,7 @@ from model.errors import RunFailed, WorkspaceError, WorkspaceLocked
 from storage import ledger
 from storage.locks import holding
 from storage.queries import connect, query
-from tasks.drive import Failure, Selection, drive, planned
+from tasks.drive import Failure, Selection, drive
 from tasks.plan import Run, load, plan
 from tasks.publish import publish
 from tasks.stage import Stage
