@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import DialogueError, WorkspaceError
 from storage.layout import Layout
-from storage.warehouse import OFFLINE, pattern, quoted
+from storage.warehouse import LAKE_VIEWS, OFFLINE, pattern, quoted, readable
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,18 +21,20 @@ def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConn
     """
     import duckdb
 
-    if not layout.database.exists():
+    database = readable(layout)
+    if not database.exists():
         raise WorkspaceError(
-            f"{layout.database} is not there yet: run a configuration, or `dialoguellm warehouse rebuild`"
+            f"{layout.name}/{layout.database.name} is not there yet: run a configuration, "
+            "or `dialoguellm warehouse rebuild`"
         )
     try:
-        connection = duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE))
+        connection = duckdb.connect(str(database), read_only=True, config=dict(OFFLINE))
         written_at = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
     except duckdb.Error as error:
-        raise WorkspaceError(f"{layout.database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
+        raise WorkspaceError(f"{database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
     if written_at != [(str(layout.root),)]:
         connection.close()
-        raise WorkspaceError(f"{layout.root} was moved since its last run: `dialoguellm warehouse rebuild` first")
+        raise WorkspaceError(f"{layout.name} was moved since its last run: `dialoguellm warehouse rebuild` first")
     connection.execute(f"SET memory_limit = '{memory_limit}'")
     # an open file is compared with these by its name, and the views name theirs as patterns
     allowed = ", ".join({quoted(layout.lake), quoted(pattern(layout.lake))})
@@ -40,6 +42,28 @@ def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConn
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def fetch(layout: Layout, connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Copies the finished files of a bucket that a query reads; a folder's are there."""
+    if not layout.mirror:
+        return
+    wanted = _tables_of(connection, text)
+    names = (name for table in sorted(wanted) for name in layout.mirror.bucket.list(f"lake/{table}/"))
+    parts = (layout.root / name for name in names if name.endswith(".parquet"))
+    layout.mirror.fetch_all(parts)
+
+
+def _tables_of(connection: duckdb.DuckDBPyConnection, text: str) -> set[str]:
+    """The tables of the lake that a query reads, by itself or by way of views."""
+    views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
+    found: set[str] = set()
+    todo = [text]
+    while todo:
+        words = {*re.findall(r"[a-z_]+", todo.pop().lower())} - found
+        found |= words
+        todo += [views[word] for word in words if word in views and word not in LAKE_VIEWS]
+    return found & {*LAKE_VIEWS}
 
 
 def query(

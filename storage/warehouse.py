@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
+from storage import files as stored
 from storage import ledger
 from storage.layout import Layout
 from storage.ledger import Record
@@ -52,7 +54,10 @@ def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False)
     with holding(layout, WAREHOUSE, wait_s=600):
         for left_over in layout.root.glob(f".{layout.database.name}.*"):  # of a publisher that was killed
             left_over.unlink(missing_ok=True)
-        with replacing(layout.database) as temporary:
+        stored.local(layout, layout.database)
+        stored.refresh(layout, layout.comparisons)
+        stored.fetch(layout, (path for run in facts for paths in run.files.values() for path in paths))
+        with stored.replacing(layout, layout.database) as temporary:
             if layout.database.exists() and not rebuild:
                 shutil.copyfile(layout.database, temporary)
             else:
@@ -60,15 +65,34 @@ def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False)
             _update(temporary, layout, facts)
 
 
-def _update(database: Path, layout: Layout, facts: Sequence[RunFacts]) -> None:
+def readable(layout: Layout) -> Path:
+    """The database to read, which may not be there; that of a bucket as a copy whose views name the copies here."""
+    path = stored.local(layout, layout.database)
+    etag = layout.mirror.etag(path) if layout.mirror else None
+    if etag is None:
+        return path
+    here = layout.cache / "results" / f"{re.sub(r'[^0-9a-zA-Z-]', '', etag)}.duckdb"
+    if not here.exists():
+        for older in here.parent.glob("*.duckdb"):
+            older.unlink(missing_ok=True)
+        _write_empty_parts(layout)
+        with replacing(here) as temporary:
+            shutil.copyfile(path, temporary)
+            _update(temporary, layout, None)
+    return here
+
+
+def _update(database: Path, layout: Layout, facts: Sequence[RunFacts] | None) -> None:
+    """Brings the file up to date with these runs and the comparisons; without ``facts`` just its views."""
     import duckdb
 
     try:
         with duckdb.connect(str(database), config=dict(OFFLINE)) as connection:
-            _migrate(connection)
-            for run in facts:
-                _replace_run(connection, run)
-            _replace_comparisons(connection, layout)
+            if facts is not None:
+                _migrate(connection)
+                for run in facts:
+                    _replace_run(connection, run)
+                _replace_comparisons(connection, layout)
             _create_views(connection, layout)
             connection.execute("CHECKPOINT")
     except duckdb.Error as error:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
-from storage import ledger
+from storage import ledger, model_folders
 from storage.ledger import Record
 from storage.locks import holding
 from tasks.plan import Run, StagePlan, plan_stage
@@ -132,9 +132,7 @@ def _run_stage(
 def _set_aside(run: Run, stage: Stage) -> None:
     """A finished training run would only be read again: a forced one begins anew, the old one is kept beside it."""
     folder = run.layout.model(run.key(stage))
-    if folder.exists():
-        before = folder.with_name(f"{folder.name}.before-{ledger.now().replace(':', '')}")
-        folder.rename(before)
+    model_folders.move(run.layout, folder, folder.with_name(f"{folder.name}.before-{ledger.now().replace(':', '')}"))
 
 
 def _require_inputs(run: Run, stage: Stage) -> None:

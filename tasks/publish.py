@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage import ledger, warehouse
+from storage import files, ledger, warehouse
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.warehouse import RunFacts
@@ -26,6 +26,8 @@ def rebuild(layout: Layout) -> int:
 
 def facts(run: Run) -> RunFacts:
     """Everything the warehouse holds of a run, read from its record, attempts and manifests."""
+    for stage in run.stages():
+        files.refresh(run.layout, run.layout.folder(stage.writes, run.key(stage)))
     attempts = ledger.attempts(run.layout, run.run_id)
     shards = [row for stage in run.stages() for row in _shards(run, stage)]
     stages = [_stage(run, position, stage, shards) for position, stage in enumerate(run.stages())]
@@ -38,11 +40,11 @@ def facts(run: Run) -> RunFacts:
         "counterfactuals": ledger.counterfactuals(run.layout, run.run_id),
         "test_reads": ledger.readings(run.layout, run.run_id),
     }
-    files = {
+    made = {
         table: [run.layout.part(table, row["stage_key"], row["shard"]) for row in shards if _holds(row, stage)]
         for table, stage in (("predictions", "evaluate"), ("metrics", "score"))
     }
-    return RunFacts(run.run_id, rows, files)
+    return RunFacts(run.run_id, rows, made)
 
 
 def _holds(row: Record, stage: str) -> bool:
