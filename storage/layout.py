@@ -101,7 +101,7 @@ class Layout:
         return self.root / "logs" / f"{run_id}.log"
 
 
-def at(root: Path) -> Layout:
+def at(root: Path | str) -> Layout:
     """The layout of a folder, or of an s3:// URL, that may hold a workspace.
 
     Raises WorkspaceError where it makes no sense.
@@ -110,7 +110,7 @@ def at(root: Path) -> Layout:
         mirror = mirror_of(str(root))
         return Layout(mirror.root, mirror)
     try:
-        layout = Layout(root.expanduser().resolve())
+        layout = Layout(Path(root).expanduser().resolve())
         if "?" in str(layout.root):
             raise ValueError("DuckDB takes what follows a question mark for options")
         return layout
@@ -118,7 +118,7 @@ def at(root: Path) -> Layout:
         raise WorkspaceError(f"{str(root)!r} cannot be a workspace ({error}): name another folder") from error
 
 
-def open_workspace(root: Path, *, create: bool = False) -> Layout:
+def open_workspace(root: Path | str, *, create: bool = False) -> Layout:
     """The layout of the workspace at ``root``, checked.
 
     With ``create`` a missing workspace is made. Raises WorkspaceError where there is none or where it cannot be

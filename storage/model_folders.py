@@ -43,7 +43,9 @@ def kept(layout: Layout, folder: Path) -> Iterator[None]:
     fetch(layout, folder)
     _remove_others(layout.mirror, folder)
     ended = threading.Event()
-    sender = threading.Thread(target=_send, args=(layout, folder, ended), daemon=True, name=f"copy {folder.name}")
+    sender = threading.Thread(
+        target=_send, args=(layout, folder, _seen(folder), ended), daemon=True, name=f"copy {folder.name}"
+    )
     sender.start()
     try:
         yield
@@ -99,8 +101,7 @@ def move(layout: Layout, folder: Path, to: Path) -> None:
             layout.mirror.bucket.delete(name)
 
 
-def _send(layout: Layout, folder: Path, ended: threading.Event) -> None:
-    done: Seen = _seen(folder)
+def _send(layout: Layout, folder: Path, done: Seen, ended: threading.Event) -> None:
     while not ended.wait(LOOK_EVERY_S):
         if (now := _seen(folder)) != done:
             try:

@@ -46,10 +46,11 @@ def serving() -> Iterator[dict[str, str]]:
 
 def new_workspace(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, copies: Path) -> str:
     """Makes a bucket and sets this process up to reach it; the URL of a workspace in it."""
-    import boto3
+    from storage.remote import bucket_of
 
     for name, value in {**environment, "DIALOGUELLM_COPIES": str(copies), "AWS_CONFIG_FILE": "/nonexistent"}.items():
         monkeypatch.setenv(name, value)
     name = f"lab-{os.getpid()}-{next(_numbers)}"
-    boto3.client("s3").create_bucket(Bucket=name)
-    return f"s3://{name}/work"
+    url = f"s3://{name}/work"
+    bucket_of(url)._client.create_bucket(Bucket=name)
+    return url

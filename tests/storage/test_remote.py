@@ -71,7 +71,8 @@ def test_without_keys_or_boto3_it_is_said_what_to_do(bucket: str, monkeypatch: p
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     with pytest.raises(WorkspaceError, match=r"no keys: set AWS_ACCESS_KEY_ID"):
         Bucket("lab", "x/").read("a")
-    monkeypatch.setitem(sys.modules, "boto3", None)
+    for name in ("boto3", "botocore", "botocore.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(WorkspaceError, match=r"pip install 'dialoguellm\[s3\]'"):
         Bucket("lab", "x/").read("a")
     assert bucket

@@ -1,0 +1,102 @@
+"""The whole program with its workspace in a bucket: killed on one machine, finished by another.
+
+Two machines are two homes and working directories that share nothing but a real S3 server.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from pipeline_runs import command, dialoguellm, environment, tables
+
+from storage import model_folders
+from storage.layout import Layout, at
+from storage.remote import bucket_of
+
+CONFIG = """
+name = "talks"
+seed = 3
+model = {model!r}
+
+[ingest]
+corpus = "table"
+file = {table!r}
+labels = "meld"
+shard_utterances = 8
+
+[finetune]
+epochs = 20
+batch_size = 4
+learning_rate = 1e-3
+checkpoint_every = 1
+"""
+
+
+def write(folder: Path, model: Path) -> Path:
+    lines = ["split,dialogue_id,turn,speaker,text,emotion"]
+    for split, dialogues in (("train", 6), ("dev", 2), ("test", 3)):
+        for dialogue in range(dialogues):
+            for turn, emotion in enumerate(("joy", "anger", "neutral", "sadness")):
+                words = f"{split} {dialogue} says {emotion} {turn}"
+                lines.append(f"{split},{split}{dialogue},{turn},{'Ana' if turn % 2 else 'Ben'},{words},{emotion}")
+    (folder / "talks.csv").write_text("\n".join(lines) + "\n")
+    config = folder / "talks.toml"
+    config.write_text(CONFIG.format(model=str(model), table=str(folder / "talks.csv")))
+    return config
+
+
+def test_killed_on_one_machine_finished_by_another(tmp_path: Path, tiny_model: Path, bucket: str) -> None:
+    config = write(tmp_path, tiny_model)
+    dialoguellm(tmp_path / "alone", "run", str(config), "--direct", "-w", "workspace")
+
+    os.environ.pop("DIALOGUELLM_COPIES")  # from here on, each home has its own
+    arguments = ("run", str(config), "--direct", "-w", bucket)
+    kill_while_training(tmp_path / "first", bucket, arguments)
+    output = dialoguellm(tmp_path / "second", *arguments)
+    assert "0 shards done" not in output
+    assert "0 shards done" in dialoguellm(tmp_path / "first", *arguments)
+
+    status = dialoguellm(tmp_path / "third", "status", "-w", bucket)
+    assert "completed" in status
+    assert "2 of" not in status
+    assert "crashed" in dialoguellm(tmp_path / "third", "sql", "select state from attempts", "-w", bucket)
+    everything = everything_of(bucket)
+    alone = Layout(tmp_path / "alone" / "workspace")
+    assert tables(everything.root) == tables(alone.root)
+    assert adapters(everything) == adapters(alone)
+
+
+def kill_while_training(home: Path, bucket: str, arguments: tuple[str, ...]) -> None:
+    """Kills the run with all that it started once a second checkpoint is in the bucket; it must not be at its end."""
+    process = subprocess.Popen(
+        command(home, *arguments), env=environment(home), cwd=home, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    there = bucket_of(bucket)
+    until = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < until and not there.list("models/"):
+        time.sleep(0.01)
+    ended = process.poll()
+    if ended is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert ended is None, f"the run ended ({ended}) before it was killed"
+    assert not there.list("reports/")
+
+
+def everything_of(bucket: str) -> Layout:
+    """All of the lake and of the adapters, as one more machine sees it."""
+    layout = at(bucket)
+    assert layout.mirror
+    layout.mirror.fetch_all(layout.root / name for name in layout.mirror.bucket.list("lake/"))
+    for name in layout.mirror.bucket.list("models/"):
+        if name.endswith(".json"):
+            model_folders.fetch(layout, layout.root / name.removesuffix(".json"))
+    return layout
+
+
+def adapters(layout: Layout) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(layout.root.glob("models/*/adapter/adapter_model.safetensors"))]
