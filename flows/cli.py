@@ -13,6 +13,7 @@ import sys
 import typer
 
 from flows import (
+    automation_commands,
     check_command,
     compare_command,
     corpus_commands,
@@ -42,6 +43,7 @@ explain_command.register(app)
 export_command.register(app)
 frames_command.register(app)
 corpus_commands.register(app)
+automation_commands.register(app)
 
 INTERRUPTED = 130
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)

@@ -1,4 +1,4 @@
-"""The flow that runs a configuration: whole, or one stage of it. What is finished already is not done again.
+"""The flows: one runs a configuration, whole or one stage of it, the other takes up a recorded run again.
 
 A retry from the UI, ``prefect flow-run retry``, a new run and ``dialoguellm rerun`` all come here and do the same
 least work, because the planner decides from the files what is pending.
@@ -6,80 +6,115 @@ least work, because the planner decides from the files what is pending.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_table_artifact
+from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import stages
+from flows import server_keys, stages
+from flows.announce import announce, said
+from flows.failure import key_of, told
 from flows.guard import guard
-from flows.settings import prepare
-from model.errors import RunFailed
+from flows.output import printable
+from flows.parameters import PipelineRequest, RerunRequest
+from flows.settings import prepare, read
 from storage.layout import open_workspace
-from tasks.drive import Outcome, Selection, drive
+from tasks.drive import Outcome, Selection, drive, planned
 from tasks.plan import Run, load_current
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
 """One shard at a time: a stage uses the machine's cores itself."""
 
+MOST = 1000
+"""Shards of a stage that a plan shows."""
 
-@flow(name="dialoguellm", flow_run_name="{config}", task_runner=RUNNER, persist_result=False)
-def pipeline(
-    config: str,
-    workspace: str | None = None,
-    overrides: list[str] | None = None,
-    stages: list[str] | None = None,
-    check: bool = True,
-) -> dict[str, int]:
+
+@flow(name="dialoguellm", flow_run_name="{request.config}", task_runner=RUNNER, persist_result=False)
+def pipeline(request: PipelineRequest) -> dict[str, int]:
     """Runs a configuration end to end, doing only what is pending; returns shards done by stage.
 
     Args:
-        config: path of a TOML configuration, or the name of a shipped one.
-        workspace: folder of the workspace; the configuration's own by default.
-        overrides: single settings as KEY=VALUE, for example captions.prompt=facial-cues.
-        stages: only these stages; all by default.
-        check: look at the input before ingest, and stop where the run could not succeed.
+        request: the configuration and how much of it is to be run.
     """
-    if check:
-        with _artifact_of_failure(config):
-            if lesser := guard(config, Path(workspace) if workspace else None, overrides or (), stages):
-                get_run_logger().warning(lesser)
-    run = prepare(config, workspace=Path(workspace) if workspace else None, overrides=overrides or ())
-    return _drive(run, Selection(tuple(stages) if stages else None)).done
+    workspace = Path(request.workspace) if request.workspace else None
+    with told(Path(request.config).stem, _typed(request)):
+        if request.check:
+            _look(request, workspace)
+        run = prepare(request.config, workspace=workspace, overrides=request.overrides)
+    return _drive(run, Selection(tuple(request.stages) or None, reason=_reason("run")), request.f1_drop).done
 
 
-@flow(name="dialoguellm-rerun", flow_run_name="{run}", task_runner=RUNNER, persist_result=False)
-def rerun(
-    workspace: str,
-    run: str,
-    stages: list[str] | None = None,
-    shards: list[int] | None = None,
-    force: bool = False,
-    reason: str = "rerun",
-) -> dict[str, int]:
-    """Takes up a recorded run again: pending shards of the chosen stages, with ``force`` finished ones too."""
-    known = load_current(open_workspace(Path(workspace)), run)
-    selection = Selection(tuple(stages) if stages else None, tuple(shards) if shards else None, force, reason)
-    return _drive(known, selection).done
+@flow(name="dialoguellm-rerun", flow_run_name="{request.run}", task_runner=RUNNER, persist_result=False)
+def rerun(request: RerunRequest) -> dict[str, int]:
+    """Takes up a recorded run again: pending shards of the chosen part, with force finished ones too.
+
+    Args:
+        request: the run, and which part of it.
+    """
+    with told(request.run, f"dialoguellm {request.typed()} -w {shlex.quote(request.workspace)}"):
+        known = load_current(open_workspace(Path(request.workspace)), request.run)
+        selection = request.selection(_reason(request.typed()))
+        if request.dry_run:
+            return _shown(known, selection)
+    return _drive(known, selection, request.f1_drop).done
 
 
-def _drive(run: Run, selection: Selection) -> Outcome:
-    with _artifact_of_failure(run.run_id):
-        return drive(run, selection, stages.execute, engine="prefect")
+def _drive(run: Run, selection: Selection, f1_drop: float) -> Outcome:
+    context = FlowRunContext.get()
+    flow_run = str(context.flow_run.id) if context and context.flow_run else None
+    with told(run.name, run.typed(f"rerun {run.run_id} --failed")):
+        outcome = drive(run, selection, stages.execute, engine="prefect", flow_run=flow_run)
+    if outcome.done.get("score"):
+        for line in announce(run, f1_drop):
+            get_run_logger().warning(said(line))
+    return outcome
 
 
-@contextmanager
-def _artifact_of_failure(name: str) -> Iterator[None]:
-    try:
-        yield
-    except RunFailed as error:
-        create_markdown_artifact(
-            markdown="```\n" + str(error).replace("```", "'''") + "\n```",
-            key="failure",
-            description=f"why {name} stopped, and the line that takes it up again",
-        )
-        raise
+def _look(request: PipelineRequest, workspace: Path | None) -> None:
+    """The check before ingest, with the servers' keys."""
+    _, settings, _ = read(request.config, request.overrides)
+    with ExitStack() as keys:
+        for values in settings.values():
+            keys.enter_context(server_keys.given(values))
+        lesser = guard(request.config, workspace, request.overrides, request.stages or None)
+    if lesser:
+        get_run_logger().warning(lesser)
+
+
+def _shown(run: Run, selection: Selection) -> dict[str, int]:
+    """What there is to do, as an artifact; does none of it."""
+    plans = planned(run, selection)
+    table = [
+        {
+            "stage": item.stage.name,
+            "shard": entry.shard,
+            "reason": entry.reason,
+            "detail": printable(entry.detail)[:500],
+        }
+        for item in plans
+        for entry in item.pending[:1000]
+    ]
+    create_table_artifact(table, key=key_of("plan", run.name), description=f"what {run.run_id} has to do")
+    return {item.stage.name: len(item.pending) for item in plans if item.pending}
+
+
+def _reason(asked: str) -> str:
+    """Why this attempt is made: what was asked for, by whom, and whether this is a retry of it."""
+    context = FlowRunContext.get()
+    known = context.flow_run if context else None
+    if known is None:
+        return asked
+    asked = f"scheduled {asked}" if known.auto_scheduled else asked
+    return f"retry {known.run_count - 1} of {asked}" if known.run_count > 1 else asked
+
+
+def _typed(request: PipelineRequest) -> str:
+    """The command that asks for the same."""
+    words = ["dialoguellm", "run", request.config, *(["-w", request.workspace] if request.workspace else [])]
+    words += [word for override in request.overrides for word in ("--set", override)]
+    return shlex.join([*words, *(["--stages", ",".join(request.stages)] if request.stages else [])])

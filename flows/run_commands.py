@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from flows.output import Format, counted, emit, reader
+from flows.parameters import PipelineRequest, RerunRequest, checked
+from flows.server_keys import block_of
 from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
 from storage.layout import open_workspace
@@ -56,23 +58,28 @@ def run(
     Before ingest the input is looked at as by check; exit code 3 where the run could not succeed.
     """
     from flows.guard import guard
-    from flows.settings import prepare
+    from flows.settings import prepare, read
 
     chosen = _choose(from_stage, until, stages)
-    if not no_check and (lesser := guard(config, workspace, overrides or (), chosen)):
+    keys_are_blocks = any(map(block_of, read(config, overrides or ())[1].values())) and not direct
+    if not no_check and not keys_are_blocks and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
     if direct:
         outcome = _direct(prepared, Selection(chosen))
     else:
-        _quiet_prefect()
+        quiet_prefect()
         from flows.pipeline import pipeline
 
-        result = pipeline(
-            *(config, str(prepared.layout.root), list(overrides or ()), list(chosen) if chosen else None),
-            check=False,  # it was done above, before a server was started
+        request = checked(
+            PipelineRequest,
+            config=config,
+            workspace=str(prepared.layout.root),
+            overrides=list(overrides or ()),
+            stages=list(chosen or ()),
+            check=keys_are_blocks and not no_check,  # else it was done above, before a server was started
         )
-        outcome = Outcome(result)
+        outcome = Outcome(pipeline(request))
     _summary(prepared, outcome)
 
 
@@ -104,25 +111,18 @@ def rerun(
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
     known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
-    chosen = None if stage is None else _choose(stage, None if downstream else stage, None)
-    selection = Selection(chosen, _numbers(shards), force, _typed(run, stage, downstream, shards, force))
+    part = {"stage": stage, "downstream": downstream, "shards": _numbers(shards), "force": force}
+    request = checked(RerunRequest, run=run, workspace=str(known.layout.root), **part)
+    selection = request.selection()
     if dry_run:
         _print_plan(known, planned(known, selection), form)
     elif direct:
         _summary(known, _direct(known, selection))
     else:
-        _quiet_prefect()
+        quiet_prefect()
         from flows.pipeline import rerun as flow
 
-        done = flow(
-            str(known.layout.root),
-            known.run_id,
-            stages=list(chosen) if chosen else None,
-            shards=list(selection.shards) if selection.shards else None,
-            force=force,
-            reason=selection.reason,
-        )
-        _summary(known, Outcome(done))
+        _summary(known, Outcome(flow(request)))
 
 
 def reap(workspace: Workspace = None) -> None:
@@ -152,7 +152,7 @@ def _direct(run: Run, selection: Selection) -> Outcome:
     return drive(run, selection, execute, engine="direct")
 
 
-def _quiet_prefect() -> None:
+def quiet_prefect() -> None:
     """Prefect reads its settings from the environment when it is imported; a person's own choices stay.
 
     Its ephemeral server needs longer to start than its default time-out allows, and its log lines would tear
@@ -188,19 +188,13 @@ def _choose(first: str | None, last: str | None, listed: str | None) -> tuple[st
     return tuple(names[start:end])
 
 
-def _numbers(text: str | None) -> tuple[int, ...] | None:
+def _numbers(text: str | None) -> list[int]:
     if text is None:
-        return None
+        return []
     try:
-        return tuple(int(part) for part in text.split(","))
+        return [int(part) for part in text.split(",")]
     except ValueError:
         raise SettingsError(f"--shards {text}: write numbers separated by commas, for example 3,17") from None
-
-
-def _typed(run: str, stage: str | None, downstream: bool, shards: str | None, force: bool) -> str:
-    parts = ["rerun", run, f"--stage {stage}" if stage else "--failed"]
-    parts += ["--downstream"] * downstream + [f"--shards {shards}"] * bool(shards) + ["--force"] * force
-    return " ".join(parts)
 
 
 def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:

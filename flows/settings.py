@@ -38,7 +38,7 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
     if create or layout.version_file.exists():
         layout = open_workspace(root, create=create)
     run = resolve(values["name"], layout, settings, source)
-    run.record.update(machine=ledger.machine(), git_commit=_git_commit())
+    run.record.update(machine=ledger.machine(), git_commit=git_commit())
     return run
 
 
@@ -201,7 +201,7 @@ def _explain(section: str, model: type[StageSettings], item: Any) -> str:
     return f"{key}: {item['msg']} (found {item['input']!r})"
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of the program's own checkout, None where it was installed without one."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "rev-parse", "--show-prefix", "HEAD"]

@@ -14,7 +14,9 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
+from flows.failure import key_of
 from flows.progress import StageProgress, showing
+from flows.server_keys import given
 from model.errors import DialogueError
 from storage.layout import open_workspace
 from tasks.drive import Failure
@@ -46,7 +48,8 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     """One shard of one stage; returns a small reference to what it wrote."""
     run = load(open_workspace(Path(workspace)), run_id)
     callback = {} if progress is None else {"progress": progress.callback(shard)}
-    manifest = run_shard(run, stage, shard, **callback)
+    with given(run.settings[stage]):
+        manifest = run_shard(run, stage, shard, **callback)
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
 
 
@@ -74,7 +77,7 @@ def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> Pref
 def _progress_artifact(run: Run, stage: Stage) -> Any:
     context = FlowRunContext.get()
     about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
-    key = f"progress-{run.name}-{stage.name}".lower().replace("_", "-").replace(".", "-")
+    key = key_of("progress", run.name, stage.name)
     return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
 
 

@@ -102,9 +102,12 @@ def save_attempt(layout: Layout, attempt: Record) -> None:
     write_json(layout, _attempt_file(layout, attempt["run_id"], attempt["attempt"]), attempt)
 
 
-def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str) -> Record:
+def start_attempt(
+    layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str, **more: str | None
+) -> Record:
     """Begins an attempt. Attempts left running by a process that is gone are marked crashed first.
 
+    ``more`` goes on record too: a digest of the plan, the orchestrator's id of this execution.
     Call it only while holding the run's lock: that is what proves the other process is gone.
     """
     mark_crashed(layout, run_id)
@@ -124,6 +127,7 @@ def start_attempt(layout: Layout, run_id: str, *, reason: str, pending: Record, 
         "test_reads": [],
         "pid": os.getpid(),
         "host": platform.node(),
+        **more,
     }
     save_attempt(layout, attempt)
     return attempt

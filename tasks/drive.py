@@ -5,6 +5,8 @@ How shards are executed is the caller's: in this process, or as tasks of an orch
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
 from storage import ledger, model_folders
 from storage.ledger import Record
 from storage.locks import holding
+from tasks.headline import scored
 from tasks.plan import Run, StagePlan, plan_stage
 from tasks.publish import publish
 from tasks.run import reject_share
@@ -52,17 +55,29 @@ class Outcome:
 Execute = Callable[[Run, Stage, Sequence[int]], Sequence[Failure]]
 
 
-def drive(run: Run, selection: Selection, execute: Execute, *, engine: str) -> Outcome:
-    """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it."""
+def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow_run: str | None = None) -> Outcome:
+    """Does what is pending of the selected part. Raises RunFailed, WorkspaceLocked or what stopped it.
+
+    ``flow_run`` is how an orchestrator calls this execution; it goes on record with the attempt.
+    """
     _check(run, selection)
     outcome = Outcome()
     with holding(run.layout, run.name):
         run.record.update(ledger.save_run(run.layout, run.record))
-        pending = {item.stage.name: item.reasons() for item in planned(run, selection) if item.pending}
-        attempt = ledger.start_attempt(run.layout, run.run_id, reason=selection.reason, pending=pending, engine=engine)
+        plans = planned(run, selection)
+        attempt = ledger.start_attempt(
+            *(run.layout, run.run_id),
+            reason=selection.reason,
+            pending={item.stage.name: item.reasons() for item in plans if item.pending},
+            engine=engine,
+            plan_digest=plan_digest(plans),
+            flow_run=flow_run,
+        )
         try:
             for stage in _selected(run, selection):
                 _run_stage(run, stage, selection, execute, attempt, outcome)
+                if stage.name == "score" and outcome.done.get(stage.name):
+                    attempt["scores"] = scored(run)
         except BaseException as error:
             with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
                 _finish(run, attempt, "failed", str(error) or type(error).__name__)
@@ -81,6 +96,14 @@ def planned(run: Run, selection: Selection) -> list[StagePlan]:
             item.pending[:] = [entry for entry in item.pending if entry.shard in selection.shards]
         plans.append(item)
     return plans
+
+
+def plan_digest(plans: Sequence[StagePlan]) -> str:
+    """Of the shards to do and why, with their keys: equal where the work is."""
+    work = [
+        [item.key, *sorted((entry.shard, entry.reason) for entry in item.pending)] for item in plans if item.pending
+    ]
+    return hashlib.sha256(json.dumps(work).encode()).hexdigest()[:16]
 
 
 def _selected(run: Run, selection: Selection) -> list[Stage]:

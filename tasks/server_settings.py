@@ -11,7 +11,9 @@ from pydantic_core import PydanticCustomError
 from model.chat_server import ChatServer, is_plain_address
 from tasks.stage import SECRET, StageSettings
 
-SERVER_FIELDS = frozenset({"server", "server_key_env", "server_per_minute", "server_requests", "server_timeout_s"})
+SERVER_FIELDS = frozenset(
+    {"server", "server_key_block", "server_key_env", "server_per_minute", "server_requests", "server_timeout_s"}
+)
 """What decides where and how fast a server is asked, not what it says."""
 
 
@@ -32,6 +34,9 @@ class ServerSettings(StageSettings):
     """Seconds that the server may take for one answer."""
     server_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the server's key; unset where it needs none."""
+    server_key_block: str | None = None
+    """Name of the Secret block of Prefect's that holds the server's key: a flow puts it into that variable while the
+    stage works. None: the variable is set already, or the server needs no key."""
     server_per_minute: int | None = Field(default=None, ge=1, le=100_000)
     """Requests to the server in a minute. None: no limit."""
 
@@ -52,6 +57,14 @@ class ServerSettings(StageSettings):
         if value is None or is_plain_address(value):
             return value
         told = "must be http://HOST:PORT/v1 or https://…, without user, password, query and fragment"
+        raise PydanticCustomError(SECRET, told)
+
+    @field_validator("server_key_block")
+    @classmethod
+    def _name_of_block(cls, value: str | None) -> str | None:
+        if value is None or (re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value) and len(value) <= 60):
+            return value
+        told = "must be the name of a Secret block (small letters, digits and hyphens), not the key itself"
         raise PydanticCustomError(SECRET, told)
 
     @field_validator("server_key_env")

@@ -169,7 +169,8 @@ def test_the_rebuilt_database_is_the_published_one(finished: Finished) -> None:
 def test_the_flow_stops_before_anything_is_written(finished: Finished, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text('name = "bad"\n[ingest]\ncorpus = "meld"\nfolder = "."\n')
-    program = f"from flows.pipeline import pipeline; pipeline({str(bad)!r}, {str(tmp_path / 'workspace')!r})"
+    asked = f"PipelineRequest(config={str(bad)!r}, workspace={str(tmp_path / 'workspace')!r})"
+    program = f"from flows.pipeline import PipelineRequest, pipeline; pipeline({asked})"
     quiet = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     found = subprocess.run(
         [sys.executable, "-c", program],

@@ -276,11 +276,11 @@ def test_the_commit_is_that_of_the_program(tmp_path: Path, monkeypatch: pytest.M
     for place, expected in places.items():
         (tmp_path / place).mkdir(parents=True)
         monkeypatch.setattr(settings, "__file__", str(tmp_path / place / "settings.py"))
-        assert settings._git_commit() == expected
+        assert settings.git_commit() == expected
 
 
 def test_without_checkout_or_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "__file__", str(tmp_path / "flows" / "settings.py"))
-    assert settings._git_commit() is None
+    assert settings.git_commit() is None
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert settings._git_commit() is None
+    assert settings.git_commit() is None
