@@ -16,7 +16,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import server_keys, stages
+from flows import runner, server_keys, stages
 from flows.announce import announce, said
 from flows.failure import key_of, told
 from flows.guard import guard
@@ -67,7 +67,7 @@ def rerun(request: RerunRequest) -> dict[str, int]:
 def _drive(run: Run, selection: Selection, f1_drop: float) -> Outcome:
     context = FlowRunContext.get()
     flow_run = str(context.flow_run.id) if context and context.flow_run else None
-    with told(run.name, run.typed(f"rerun {run.run_id} --failed")):
+    with told(run.name, run.typed(f"rerun {run.run_id} --failed")), runner.engaged(run):
         outcome = drive(run, selection, stages.execute, engine="prefect", flow_run=flow_run)
     if outcome.done.get("score"):
         for line in announce(run, f1_drop):

@@ -14,7 +14,9 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
+from flows import runner
 from flows.failure import key_of
+from flows.gpu import one_at_a_time
 from flows.progress import StageProgress, showing
 from flows.server_keys import given
 from model.errors import DialogueError
@@ -23,6 +25,7 @@ from tasks.drive import Failure
 from tasks.plan import Run, load
 from tasks.run import run_shard
 from tasks.stage import Stage
+from tasks.stages import BY_NAME
 
 
 async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -48,7 +51,7 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     """One shard of one stage; returns a small reference to what it wrote."""
     run = load(open_workspace(Path(workspace)), run_id)
     callback = {} if progress is None else {"progress": progress.callback(shard)}
-    with given(run.settings[stage]):
+    with given(run.settings[stage]), one_at_a_time(BY_NAME[stage], runner.settings_of(run).gpu_limit):
         manifest = run_shard(run, stage, shard, **callback)
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
 
@@ -71,7 +74,9 @@ def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
     from prefect.utilities.annotations import opaque
 
-    return shard_task.submit(str(run.layout.root), run.run_id, stage.name, shard, opaque(progress))
+    here = opaque(progress) if runner.shares_memory(run) else None
+    with runner.placing(run, stage):
+        return shard_task.submit(run.layout.name, run.run_id, stage.name, shard, here)
 
 
 def _progress_artifact(run: Run, stage: Stage) -> Any:
