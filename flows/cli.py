@@ -21,8 +21,12 @@ from flows import (
     explain_command,
     export_command,
     frames_command,
+    gallery_command,
+    logs_command,
     read_commands,
     run_commands,
+    seceu_command,
+    sql_command,
 )
 from flows.output import printable_lines
 from model.errors import DialogueError, RunFailed, SettingsError
@@ -37,11 +41,15 @@ app = typer.Typer(
 run_commands.register(app)
 check_command.register(app)
 read_commands.register(app)
+sql_command.register(app)
 compare_command.register(app)
 counterfactual_command.register(app)
 explain_command.register(app)
+seceu_command.register(app)
 export_command.register(app)
 frames_command.register(app)
+gallery_command.register(app)
+logs_command.register(app)
 corpus_commands.register(app)
 automation_commands.register(app)
 

@@ -38,12 +38,14 @@ def explain(
     """Say which part of a line's prompt moved the tuned model's answer: context, speakers, description, examples."""
     from tasks import explain_chart
     from tasks.explain import explain as measure
+    from tasks.explain_store import keep
 
     if out is not None:
         explain_chart.checked(out)
     known = load(open_workspace(workspace), run)
     with counting() as progress:
         found = measure(known, utterance, progress)
+    keep(known.layout, found)
     if out is not None:
         explain_chart.draw(found, out)
     if form is Format.table:

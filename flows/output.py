@@ -8,11 +8,15 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 class Format(StrEnum):
@@ -20,6 +24,9 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
 
+
+SHOWN = 1_000
+"""Rows of a table for people."""
 
 _FLAGS = {
     "as_table": ("--table", "Print a table (the default)."),
@@ -73,11 +80,20 @@ def emit(
         json.dump(plain, sys.stdout, indent=1, default=str)
         sys.stdout.write("\n")
     elif form is Format.csv:
-        writer = csv.writer(sys.stdout)
-        show = printable if sys.stdout.isatty() else _encodable
-        writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in [columns, *rows])
+        emit_csv(columns, [rows])
     else:
-        _table(columns, rows, title, colours or {})
+        _table(columns, rows[:SHOWN], title, colours or {})
+        if len(rows) > SHOWN:
+            print(f"the first {SHOWN:,} of {len(rows):,} rows: --csv or --json prints all", file=sys.stderr)
+
+
+def emit_csv(columns: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]]) -> None:
+    """Prints rows as CSV, batch by batch as they come."""
+    writer = csv.writer(sys.stdout)
+    show = printable if sys.stdout.isatty() else _encodable
+    writer.writerow([show(name) for name in columns])
+    for rows in batches:
+        writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in rows)
 
 
 def counted(number: int, noun: str) -> str:
@@ -102,19 +118,38 @@ def _encodable(text: str) -> str:
 
 
 def _json(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """JSON knows neither NaN nor infinity, and of names only text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(name): _json(item) for name, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None, colours: Mapping[str, str]
 ) -> None:
-    from rich.box import SIMPLE_HEAD
+    console().print(table_of(columns, rows, title, colours))
+
+
+def console() -> Console:
+    """Standard output; 160 columns where it is no terminal."""
     from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def table_of(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    title: str | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> Table:
+    """Rows as ``emit`` shows them, to be printed by rich."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
     heading = None if title is None else Text(printable(title))
     table = Table(title=heading, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
     for index, name in enumerate(columns):
@@ -122,6 +157,6 @@ def _table(
         table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         first, *rest = (Text(printable(value)) for value in row)
-        first.stylize(colours.get(first.plain, ""))
+        first.stylize((colours or {}).get(first.plain, ""))
         table.add_row(first, *rest)
-    console.print(table)
+    return table

@@ -19,13 +19,22 @@ SETTING = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)* *="
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
 
 
+ALL = "all"
+_NAMES = tuple(known_stages.BY_NAME)
+
+
 def _of_a_stage(name: str) -> str:
     if name not in known_stages.BY_NAME:
         raise ValueError(f"no stage is called {name}: the stages are {', '.join(known_stages.BY_NAME)}")
     return name
 
 
-StageName = Annotated[str, AfterValidator(_of_a_stage), Field(json_schema_extra={"enum": [*known_stages.BY_NAME]})]
+def _of_a_stage_or_all(name: str) -> str:
+    return name if name == ALL else _of_a_stage(name)
+
+
+StageName = Annotated[str, AfterValidator(_of_a_stage), Field(json_schema_extra={"enum": [*_NAMES]})]
+StageOrAll = Annotated[str, AfterValidator(_of_a_stage_or_all), Field(json_schema_extra={"enum": [ALL, *_NAMES]})]
 Shard = Annotated[int, Field(ge=0, le=9_999_999)]
 
 
@@ -61,8 +70,8 @@ class RerunRequest(Parameters):
     """A run's id, or a configuration's name for its last run."""
     workspace: str = Field(default="workspace", pattern=NO_CONTROLS, min_length=1, max_length=1000)
     """Folder of the workspace."""
-    stage: StageName | None = None
-    """What is pending of this stage. None: everything of the run that is pending, as rerun --failed."""
+    stage: StageOrAll = ALL
+    """What is pending of this stage; all: everything of the run that is pending, as rerun --failed."""
     downstream: bool = False
     """Of that stage and of all after it."""
     shards: list[Shard] = Field(default=[], max_length=100_000)
@@ -76,13 +85,13 @@ class RerunRequest(Parameters):
 
     @model_validator(mode="after")
     def _downstream_of_a_stage(self) -> RerunRequest:
-        if self.downstream and self.stage is None:
+        if self.downstream and self.stage == ALL:
             raise ValueError("downstream needs a stage")
         return self
 
     def stages(self) -> tuple[str, ...] | None:
         """The stages that are meant, None for all."""
-        if self.stage is None:
+        if self.stage == ALL:
             return None
         names = [*known_stages.BY_NAME]
         return tuple(names[names.index(self.stage) :]) if self.downstream else (self.stage,)
@@ -93,7 +102,7 @@ class RerunRequest(Parameters):
 
     def typed(self) -> str:
         """The command that asks for the same: ``rerun demo --stage captions --shards 3,17``."""
-        parts = ["rerun", self.run, f"--stage {self.stage}" if self.stage else "--failed"]
+        parts = ["rerun", self.run, "--failed" if self.stage == ALL else f"--stage {self.stage}"]
         parts += ["--downstream"] * self.downstream
         parts += ["--shards " + ",".join(map(str, self.shards))] if self.shards else []
         return " ".join(parts + ["--force"] * self.force)

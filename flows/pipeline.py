@@ -39,7 +39,7 @@ def pipeline(request: PipelineRequest) -> dict[str, int]:
     """Runs a configuration end to end, doing only what is pending; returns shards done by stage.
 
     Args:
-        request: the configuration and how much of it is to be run.
+        request: The configuration, and how much of it is to be run.
     """
     workspace = Path(request.workspace) if request.workspace else None
     with told(Path(request.config).stem, _typed(request)):
@@ -54,7 +54,7 @@ def rerun(request: RerunRequest) -> dict[str, int]:
     """Takes up a recorded run again: pending shards of the chosen part, with force finished ones too.
 
     Args:
-        request: the run, and which part of it.
+        request: The run, and which part of it.
     """
     with told(request.run, f"dialoguellm {request.typed()} -w {shlex.quote(request.workspace)}"):
         known = load_current(open_workspace(Path(request.workspace)), request.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from time import monotonic
 
 from rich.console import Console
@@ -14,6 +15,9 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from flows.output import counted
 from tasks.stage import Progress as Callback
 from tasks.stage import Stage
+
+RATE_OVER_S = 1800.0
+"""The time left is told from the pace of this long: a training step may take minutes."""
 
 
 class StageProgress:
@@ -36,6 +40,18 @@ class StageProgress:
                 self._bars.update(self._task, completed=sum(self._fractions.values()), detail=detail)
 
         return report
+
+    def share(self) -> float:
+        """What is done, 0 to 1."""
+        with self._lock:
+            return sum(self._fractions.values()) / max(1, self._shards)
+
+    def told(self) -> str:
+        """What is being done, and the time left where it can be told, for a page that draws its own bar."""
+        task = self._bars.tasks[self._task]
+        left = task.time_remaining
+        detail = str(task.fields["detail"])
+        return detail if left is None or task.finished else f"{detail}, {timedelta(seconds=round(left))} left"
 
     def finished(self, shard: int) -> None:
         with self._lock:
@@ -72,9 +88,10 @@ def showing(stage: Stage, shards: Sequence[int]) -> Iterator[StageProgress]:
         TextColumn("{task.fields[detail]}", markup=False),
     )
     started = monotonic()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, speed_estimate_period=RATE_OVER_S) as bars:
         task = bars.add_task(stage.name, total=len(shards), detail="")
         yield StageProgress(bars, task, stage, shards)
-    if not console.is_terminal:
+    if hidden:
         done = counted(len(shards), "shard")
         console.print(f"{stage.name}: {done} in {monotonic() - started:.1f} s", highlight=False)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flows.output import Format, counted, emit, reader
-from flows.parameters import PipelineRequest, RerunRequest, checked
+from flows.parameters import ALL, PipelineRequest, RerunRequest, checked
 from flows.server_keys import block_of
 from model.errors import SettingsError, WorkspaceLocked
 from storage import ledger
@@ -59,9 +59,14 @@ def run(
     """
     from flows.guard import guard
     from flows.settings import prepare, read
+    from tasks.lend import lends
 
     chosen = _choose(from_stage, until, stages)
-    keys_are_blocks = any(map(block_of, read(config, overrides or ())[1].values())) and not direct
+    settings = read(config, overrides or ())[1]
+    if lends(settings["finetune"]):
+        _lend(prepare(config, workspace=workspace, overrides=overrides or (), create=False))
+        return
+    keys_are_blocks = any(map(block_of, settings.values())) and not direct
     if not no_check and not keys_are_blocks and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
     prepared = prepare(config, workspace=workspace, overrides=overrides or ())
@@ -108,14 +113,23 @@ def rerun(
     form: Format,
 ) -> None:
     """Take up a recorded run again: its failed or missing shards, or a stage of it."""
+    from tasks.lend import lends
+
     if (stage is None) == (not failed) or (only and downstream):
         raise SettingsError("rerun takes either --failed or --stage STAGE, and --only or --downstream, not both")
     known = load_current(open_workspace(workspace or DEFAULT_WORKSPACE), run)
-    part = {"stage": stage, "downstream": downstream, "shards": _numbers(shards), "force": force}
+    part = {
+        "stage": ALL if stage is None else stage,
+        "downstream": downstream,
+        "shards": _numbers(shards),
+        "force": force,
+    }
     request = checked(RerunRequest, run=run, workspace=known.layout.name, **part)
     selection = request.selection()
     if dry_run:
         _print_plan(known, planned(known, selection), form)
+    elif lends(known.settings["finetune"]):
+        _lend(known)
     elif direct:
         _summary(known, _direct(known, selection))
     else:
@@ -143,6 +157,14 @@ def warehouse_rebuild(workspace: Workspace = None) -> None:
     """Make results.duckdb again from the lake and the records of the runs."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
     typer.echo(f"{rebuild(layout)} runs in {layout.database}")
+
+
+def _lend(run: Run) -> None:
+    """A host that has not the run computes for the one that trains."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost connection is told with C++ frames first
+    from tasks.lend import lend
+
+    typer.echo(lend(run, lambda text: typer.echo(text, err=True)))
 
 
 def _direct(run: Run, selection: Selection) -> Outcome:

@@ -52,8 +52,8 @@ def shares_memory(run: Run) -> bool:
 
 
 def ahead(run: Run) -> int:
-    """How many shards are handed over at a time: enough that no worker waits, few enough that they cost nothing."""
-    return 2 * settings_of(run).workers + 2
+    """Shards handed over before the first of them is done: as many lie in memory, however many there are."""
+    return max(64, 2 * settings_of(run).workers)
 
 
 def placing(run: Run, stage: Stage) -> AbstractContextManager[Any]:
@@ -67,7 +67,10 @@ def placing(run: Run, stage: Stage) -> AbstractContextManager[Any]:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         most = {name: max((node.get(name, 0.0) for node in nodes), default=0.0) for name in ("CPU", "GPU", "memory")}
         wanted = {"num_cpus": min(hint.cpus, most["CPU"]), "memory": min(hint.memory_mb << 20, most["memory"])}
-        return remote_options(**wanted, num_gpus=min(1.0, most["GPU"]) if stage.gpu else 0)
+        asked: AbstractContextManager[Any] = remote_options(
+            **wanted, num_gpus=min(1.0, most["GPU"]) if stage.gpu else 0
+        )
+        return asked
     if settings.runner == "dask" and stage.gpu:
         import dask
         from distributed import get_client as cluster
@@ -76,13 +79,14 @@ def placing(run: Run, stage: Stage) -> AbstractContextManager[Any]:
         client = context.task_runner.client if context else cluster()  # type: ignore[attr-defined]
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if any("GPU" in worker["resources"] for worker in workers):
-            return dask.annotate(resources={"GPU": 1})  # type: ignore[no-any-return]
+            annotated: AbstractContextManager[Any] = dask.annotate(resources={"GPU": 1})
+            return annotated
     return nullcontext()
 
 
 def lost(future: PrefectFuture[Any]) -> str | None:
     """Why a shard will have no state any more: its worker died again and again; None as long as it may have one."""
-    inner = getattr(future, "wrapped_future", None)
+    inner: Any = getattr(future, "wrapped_future", None)
     if getattr(inner, "status", None) in ("error", "lost", "cancelled"):
         return f"its worker was lost ({inner.exception()!r})" if inner.status == "error" else "it was cancelled"
     return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from prefect import task
@@ -19,6 +23,7 @@ from flows.failure import key_of
 from flows.gpu import one_at_a_time
 from flows.progress import StageProgress, showing
 from flows.server_keys import given
+from flows.server_log import sent_to_server
 from model.errors import DialogueError
 from storage.layout import open_workspace
 from tasks.drive import Failure
@@ -26,6 +31,9 @@ from tasks.plan import Run, load
 from tasks.run import run_shard
 from tasks.stage import Stage
 from tasks.stages import BY_NAME
+
+UPDATE_S = 5.0
+"""How often the bar of a running stage is told anew, at most."""
 
 
 async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -57,18 +65,49 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
 
 
 def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
-    """Submits the shards of one stage to the flow's task runner and waits for all of them."""
-    artifact = _progress_artifact(run, stage)
-    failures = []
-    with showing(stage, shards) as progress:
-        futures = [(shard, _submit(run, stage, shard, progress)) for shard in shards]
-        for done, (shard, future) in enumerate(futures, start=1):
-            future.wait()
+    """Hands the shards of one stage to the flow's task runner, some ahead of those that are done, and waits for all."""
+    artifact = ProgressArtifact(run, stage)
+    failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
+    most = runner.ahead(run)
+    with showing(stage, shards) as progress, sent_to_server():
+        while True:
+            for shard in islice(rest, most - len(waiting)):
+                waiting.append((shard, _submit(run, stage, shard, progress)))
+            if not waiting:
+                break
+            shard, future = waiting.popleft()
+            future.wait(UPDATE_S)
+            while not future.state.is_final() and not runner.lost(future):
+                artifact.show(progress)
+                future.wait(UPDATE_S)
             progress.finished(shard)
-            if future.state.is_failed() or future.state.is_crashed():
-                failures.append(Failure(shard, _first_line(future.state)))
-            update_progress_artifact(artifact, progress=100.0 * done / len(shards))
+            if not future.state.is_completed():
+                failures.append(Failure(shard, runner.lost(future) or _first_line(future.state)))
+            artifact.show(progress)
+        artifact.show(progress, now=True)
     return failures
+
+
+class ProgressArtifact:
+    """The bar of a stage on Prefect's pages, told anew every few seconds at most."""
+
+    def __init__(self, run: Run, stage: Stage) -> None:
+        context = FlowRunContext.get()
+        about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
+        key = key_of("progress", run.name, stage.name)
+        self._about = f"{stage.name} of {about}"
+        self._id: Any = create_progress_artifact(progress=0.0, key=key, description=self._about)
+        self._told = monotonic()
+
+    def show(self, progress: StageProgress, *, now: bool = False) -> None:
+        if not now and monotonic() - self._told < UPDATE_S:
+            return
+        self._told = monotonic()
+        words = progress.told()
+        with suppress(Exception):  # a page that cannot be told must not end hours of training
+            update_progress_artifact(
+                self._id, 100.0 * progress.share(), f"{self._about}: {words}" if words else self._about
+            )
 
 
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
@@ -79,12 +118,5 @@ def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> Pref
         return shard_task.submit(run.layout.name, run.run_id, stage.name, shard, here)
 
 
-def _progress_artifact(run: Run, stage: Stage) -> Any:
-    context = FlowRunContext.get()
-    about = f"{run.run_id} in flow run {context.flow_run.name}" if context and context.flow_run else run.run_id
-    key = key_of("progress", run.name, stage.name)
-    return create_progress_artifact(progress=0.0, key=key, description=f"{stage.name} of {about}")
-
-
 def _first_line(state: State[Any]) -> str:
-    return (state.message or "failed").splitlines()[0]
+    return (state.message or "failed").splitlines()[0].removeprefix("Task run encountered an exception ")

@@ -16,6 +16,9 @@ WORDS = 400
 HEADROOM = 1.2
 """Of weights: what libraries, activations and the allocator take beside them, on the high side."""
 
+LIBRARIES = 600_000_000
+"""Bytes that a captioner's process takes before any weights: torch and transformers."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionModel:

@@ -83,6 +83,8 @@ class TransformersCaptioner:
     def __init__(self, folder: Path, batch_size: int = 16, model: CaptionModel | None = None) -> None:
         self.folder = folder
         self.batch_size = batch_size
+        self.beat: Callable[[], None] | None = None
+        """Called after each token of a batch: that of a process which must show that it goes on."""
         self._long_side = model.long_side if model else None
         self._model, self._processor = vlm.load(folder, model.images if model else None)
         self._form = form_of(self._processor)
@@ -172,7 +174,7 @@ class TransformersCaptioner:
 
         inputs = inputs.to(self._model.device, self._model.dtype)
         with self._talking, torch.inference_mode():
-            rows = self._model.generate(**inputs, max_new_tokens=max_new_tokens)
+            rows = self._model.generate(**inputs, max_new_tokens=max_new_tokens, streamer=_streamer(self.beat))
         rows = rows[:, inputs["input_ids"].shape[1] :].tolist()
         ends = set(self._model.generation_config.eos_token_id)
         lengths = [next((n for n, token in enumerate(row) if token in ends), len(row)) for row in rows]
@@ -189,6 +191,21 @@ class TransformersCaptioner:
             ) from error
         self.batch_size //= 2
         _log.warning("out of memory: going on with %d utterances at once", self.batch_size)
+
+
+def _streamer(beat: Callable[[], None] | None) -> Any:
+    """What ``generate`` tells of each token."""
+    from transformers.generation.streamers import BaseStreamer
+
+    class Beat(BaseStreamer):  # type: ignore[misc]
+        def put(self, _tokens: Any) -> None:
+            if beat:
+                beat()
+
+        def end(self) -> None:
+            pass
+
+    return Beat() if beat else None
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

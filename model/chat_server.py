@@ -40,7 +40,8 @@ class ChatServer:
 
     ``timeout_s`` bounds each silence, and the time that the body of an answer takes. ``per_minute`` limits requests,
     tries included, over all threads. ``first_wait_s`` is the wait before the second try; it doubles each time.
-    ``section`` names the settings that errors speak of, ``shorter`` the one that makes a request smaller.
+    ``section`` names the settings that errors speak of ("": options of a command), ``shorter`` the one that makes a
+    request smaller.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class ChatServer:
             return self._unusable(f"refused the key (status {status}): put the right one into {self.key_env}")
         if status in ABSENT and not listing:
             told = f"has no such model or address (status {status}{said})"
-            return self._unusable(f"{told}: set {self.section}.model to a name that it lists")
+            return self._unusable(f"{told}: set {self._named('model')} to a name that it lists")
         if status in PASSING:
             detail = f"the server at {self.url} answered with status {status}{said} {TRIES} times; look at its log"
             return _Passing(VideoError("server_error", detail), _retry_after(response.headers.get("retry-after", "")))
@@ -167,12 +168,15 @@ class ChatServer:
             raise self._unusable(told)
 
     def _unusable(self, told: str) -> ServerError:
-        return ServerError(f"the server at {self.url} {told}, or set {self.section}.server to another one")
+        return ServerError(f"the server at {self.url} {told}, or set {self._named('server')} to another one")
 
     def _late(self) -> VideoError:
         detail = f"the server at {self.url} took more than {self.timeout_s:g} s; raise "
-        detail += f"{self.section}.server_timeout_s, or lower {self.section}.server_requests"
+        detail += f"{self._named('server_timeout_s')}, or lower {self._named('server_requests')}"
         return VideoError("timed_out", detail)
+
+    def _named(self, setting: str) -> str:
+        return f"{self.section}.{setting}" if self.section else f"--{setting.replace('_', '-')}"
 
     def _delay(self, tried: int, retry_after_s: float) -> float:
         backoff = min(LONGEST_WAIT_S, self.first_wait_s * float(2 ** (tried - 1))) * random.uniform(0.5, 1.0)

@@ -161,11 +161,11 @@ class TrainingStep:
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One score on one corpus's lines of a split. ``system`` is tuned, untuned, majority, tfidf_lr or a corrected one
-    (tuned+prior); ``label`` is None for scores over all labels.
+    (tuned+prior, tuned+biases); ``label`` is None for scores over all labels.
 
     ``metric`` is one of accuracy, weighted_f1, macro_f1, precision, recall, f1, support, dialogues, unparsed, confusion
     (``label`` gold, ``predicted`` the other side), of label probabilities ece, brier (0 to 2) and nll (nats), of a
-    correction tau.
+    correction tau, or bias_share and the bias of each label (nats).
     ``value`` is a share in 0..1, or a count. ``low`` and ``high`` bound its 95 % interval (bootstrap over dialogues),
     None where it has none.
     """

@@ -89,6 +89,9 @@ _FILLER_WORDS = """
     conveys shows showing detected correct speaker speaker's utterance line sentence target input text person
 """
 _FILLERS = frozenset(_FILLER_WORDS.split())
+_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+_TAGS = "b i u p em strong span div code pre br li ul ol h1 h2 h3 h4 answer label emotion response"
+_TAG = re.compile(rf"</?(?:{_TAGS.replace(' ', '|')})(?:\s[^<>]{{0,80}})?/?>|\\(?:boxed|text|textbf)\b")
 _MARKERS = re.compile(r"^[\W\d_]+")
 _GROUP_END = re.compile(r"[.!?;(\n]|\s[-–—]\s|\b(?:because|since|as|due)\b")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -120,7 +123,8 @@ def answers(corpus: str, words: LabelWords = "own") -> tuple[str, ...]:
 def parse(text: str, corpus: str) -> str | None:
     """The label of ``corpus`` that an answer names, or None.
 
-    Only the first word group of the first line counts, up to its first sentence end, bracket, dash or reason.
+    Only the first word group of the first line counts, up to its first sentence end, bracket, dash or reason. Markup
+    ("**joy**", "<b>joy</b>", "\\boxed{joy}") does not matter, nor a thought before it ("<think>…</think>").
     It may hold one emotion (a synonym or an inflection will do) and words such as "the emotion is". Two
     emotions, one outside the corpus's set, or any other word ("not", a line of dialogue) make it None.
     """
@@ -152,5 +156,5 @@ def _plain(text: str) -> str:
 
 
 def _first_group(text: str) -> str:
-    start = _MARKERS.sub("", _plain(text[:_MAX_ANSWER]))
+    start = _MARKERS.sub("", _TAG.sub("", _plain(_THOUGHT.sub("", text)[:_MAX_ANSWER])))
     return _GROUP_END.split(start, maxsplit=1)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,11 +132,18 @@ def trainable(model: Any) -> list[tuple[str, Any]]:
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
+_SETS = ("exclude_modules", "modules_to_save", "target_modules")
+
+
 def save(model: Any, folder: Path) -> None:
     """Write adapter_config.json and adapter_model.safetensors into ``folder`` (PEFT's own layout)."""
     # "auto" would ask the hub whether the base model's vocabulary was resized
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # a model card with nothing filled in
+    config = folder / "adapter_config.json"  # PEFT writes sets in whatever order they have in this process
+    values = json.loads(config.read_text())
+    values |= {name: sorted(values[name]) for name in _SETS if isinstance(values.get(name), list)}
+    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def restore(model: Any, folder: Path) -> None:

@@ -3,35 +3,29 @@
 The process that trains keeps all the rest to itself: optimizer, dev scores, checkpoints, log. At each step it sends
 its helpers (training_helper.py) the adapter and the batch's rows and gets back the sum of their gradients. Loss and
 gradient are sums over a process's rows, divided by the number of tokens of the whole batch: how many of them a process
-gets does not matter. The processes talk over gloo on one machine; where there are GPUs each has its own.
+gets does not matter. The processes talk over gloo (training_group.py), on one machine or on several
+(training_hosts.py); where there are GPUs each has its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from model import lora
+from model import lora, training_group
 from model.errors import TrainingError
+from model.training_group import WAITING_S, Lost, Meeting, Place
+from model.training_hosts import Hosts, Others
 from model.training_loss import n_terms
 from model.training_plan import Example, TrainOptions
-from model.training_step import accumulate
-
-WAITING = timedelta(days=7)
-"""How long a process waits for one that is there; one that is gone is noticed at once."""
-
-ROOM = Path(__file__).parents[1]
-"""Where this program's rooms lie, for processes that are started in any directory."""
+from model.training_step import accumulate, let_go, out_of_memory
+from model.training_workers import Workers
 
 STOP = -1
 START_S = 1800.0
@@ -40,7 +34,8 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a helper must know to hold the same model. ``base`` is its folder; ``threads`` are those of each process."""
+    """What a helper must know to hold the same model. ``base`` is its name (model/weights.py); ``processes`` are those
+    of all hosts, ``threads`` those of each process."""
 
     base: str
     adapter: lora.LoraOptions
@@ -56,120 +51,125 @@ class Job:
 class Helpers:
     """The other processes of a run, as ``training_step.take`` uses them."""
 
-    def __init__(self, model: Any, examples: Sequence[Example], job: Job, folder: Path) -> None:
+    def __init__(
+        self, model: Any, examples: Sequence[Example], job: Job, workers: Workers, others: Others | None
+    ) -> None:
         self.processes = job.processes
-        self._model, self._job, self._folder = model, job, folder
+        self.workers = workers
+        self._model, self._job, self._others = model, job, others
         self._numbers = {id(example): number for number, example in enumerate(examples)}
-        self.running: list[subprocess.Popen[bytes]] = []
 
     def gradient(self, rows: Sequence[Example], size: int, step: int) -> float:
-        """The batch's loss; its gradient is left in the parameters. Raises TrainingError where a process fails."""
+        """The batch's loss; its gradient is left in the parameters.
+
+        Raises MemoryError where memory runs out in any process, and TrainingError where one fails.
+        """
         import torch
 
         numbers = torch.tensor([self._numbers[id(row)] for row in rows])
         try:
-            send(torch.tensor([step, size, len(rows)]), numbers, flat(self._model))
+            training_group.send(torch.tensor([step, size, len(rows)]), numbers, flat(self._model))
             found = gradient_of_share(self._model, rows, self._job, size, step, rank=0)
-            torch.distributed.reduce(found, 0)
-        except RuntimeError as error:
-            raise TrainingError(f"step {step}: {self.fault() or error}; the last checkpoint is kept") from error
-        put(self._model, found[:-1], gradients=True)
-        return float(found[-1])
+            training_group.add_up(found)
+        except Lost as error:
+            raise TrainingError(f"step {step}: {self._why() or error}; the last checkpoint is kept") from error
+        loss, without_memory = found[-2:].tolist()
+        if without_memory:
+            raise MemoryError(f"{without_memory:g} of {self.processes} processes ran out of memory")
+        put(self._model, found[:-2], gradients=True)
+        return float(loss)
 
-    def fault(self) -> str:
-        """What a helper that has ended said last, "" while all are running."""
-        for rank, process in enumerate(self.running, 1):
-            for _ in range(40):  # the connection may break before the process is gone
-                if process.poll() is not None:
-                    said = self._log(rank).read_text(errors="replace").strip().splitlines()
-                    return f"training process {rank} ended ({process.returncode}): {said[-1] if said else 'no message'}"
-                time.sleep(_POLL_S)
-        return ""
-
-    def start(self) -> None:
-        """Starts the processes and waits until each has loaded its model. Raises TrainingError where one does not."""
-        path = os.pathsep.join(filter(None, [str(ROOM), os.environ.get("PYTHONPATH")]))
-        for rank in range(1, self.processes):
-            command = [sys.executable, "-P", "-m", "model.training_helper", str(self._folder), str(rank)]
-            with self._log(rank).open("wb") as said:
-                more: dict[str, Any] = {"stdout": said, "stderr": said, "env": {**os.environ, "PYTHONPATH": path}}
-                self.running.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **more))
-        until = time.monotonic() + START_S
-        waiting = {rank: self._folder / f"ready-{rank}" for rank in range(1, self.processes)}
-        while any(not path.exists() for path in waiting.values()):
-            ended = any(process.poll() is not None for process in self.running)
-            if ended or time.monotonic() > until:
-                raise TrainingError(
-                    f"{self.fault() or 'the training processes do not start'}; set finetune.processes = 1"
-                )
-            time.sleep(_POLL_S)
-
-    def _log(self, rank: int) -> Path:
-        return self._folder / f"said-{rank}.txt"
+    def _why(self) -> str:
+        """What another process or host says of a broken connection."""
+        return self.workers.fault(2.0) or (self._others.fault(5.0) if self._others else "")
 
 
 @contextmanager
-def helpers(model: Any, examples: Sequence[Example], job: Job) -> Iterator[Helpers | None]:
-    """The helpers of a run, gone at the end of the block; None for a run of one process."""
+def helpers(
+    model: Any,
+    examples: Sequence[Example],
+    job: Job,
+    cache: Path,
+    hosts: Hosts | None = None,
+    report: Callable[[int, int, str], None] = lambda _done, _total, _what: None,
+) -> Iterator[Helpers | None]:
+    """The helpers of a run, gone at the end of the block; None for a run of one process. This is host 0."""
+    here = hosts.processes if hosts else job.processes
+    _require_gpus(here)
     if job.processes == 1:
         yield None
         return
     import torch
 
-    if 0 < (gpus := torch.cuda.device_count()) < job.processes:
-        raise TrainingError(f"finetune.processes = {job.processes}, but there are {gpus} GPUs; a process needs its own")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dialoguellm-")))
-        (folder / "job.json").write_text(json.dumps(asdict(job) | {"examples": [asdict(one) for one in examples]}))
-        made = Helpers(model, examples, job, folder)
-        stack.callback(_end, made)
-        made.start()
-        join(folder, 0, job.processes)
-        yield made
-        with suppress(RuntimeError):  # one that is gone need not be told
-            send(torch.tensor([STOP, 0, 0]))
+        meet, waiting_s = (hosts.meet, hosts.waiting_s) if hosts else (str(folder / "meet"), WAITING_S)
+        meeting = stack.enter_context(closing(Meeting(meet, lead=True)))
+        others = Others(hosts, meeting) if hosts else None
+        workers = Workers([Place(rank, job.processes, meet, rank, str(cache)) for rank in range(1, here)], folder)
+        stack.callback(workers.end)
+        with _telling(others):
+            if others:
+                others.gather(report)
+            meeting.say("job", json.dumps(asdict(job)))
+            workers.start()
+            _wait_for_all(meeting, job, workers, others)
+            with training_group.joined(Place(0, job.processes, meet, waiting_s=waiting_s), meeting):
+                training_group.tell(json.dumps([asdict(example) for example in examples]))
+                yield Helpers(model, examples, job, workers, others)
+                with suppress(Lost):  # one that is gone need not be told
+                    training_group.send(torch.tensor([STOP, 0, 0]))
 
 
-def _end(made: Helpers) -> None:
+def _require_gpus(wanted: int) -> None:
     import torch
 
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    for process in made.running:
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdin:
-            process.stdin.close()
+    if 0 < (gpus := torch.cuda.device_count()) < wanted:
+        raise TrainingError(f"finetune.processes = {wanted}, but there are {gpus} GPUs; a process needs its own")
 
 
-def join(folder: Path, rank: int, processes: int) -> None:
-    """Makes this process number ``rank`` of those that meet in ``folder``."""
-    import torch
+@contextmanager
+def _telling(others: Others | None) -> Iterator[None]:
+    """The other hosts learn why the run is over where it ends before its time."""
+    try:
+        yield
+    except BaseException as error:
+        if others:
+            others.over(str(error) or f"host 0 was stopped ({type(error).__name__})")
+        raise
 
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else it asks for the machine's name, which may lead nowhere
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=processes, timeout=WAITING
-    )
 
-
-def send(*tensors: Any) -> None:
-    """Process 0's tensors into those of the others, which have the same shapes."""
-    import torch
-
-    for tensor in tensors:
-        torch.distributed.broadcast(tensor, 0)
+def _wait_for_all(meeting: Meeting, job: Job, workers: Workers, others: Others | None) -> None:
+    """Waits until each has loaded its model. Raises TrainingError where one does not."""
+    until = time.monotonic() + START_S
+    while not meeting.said(*(f"ready/{rank}" for rank in range(1, job.processes))):
+        if text := workers.fault():
+            raise TrainingError(f"{text}; set finetune.processes = 1")
+        if text := others.fault() if others else "":
+            raise TrainingError(text)
+        if time.monotonic() > until:
+            late = [str(rank) for rank in range(1, job.processes) if not meeting.said(f"ready/{rank}")]
+            raise TrainingError(f"training process {', '.join(late)} did not start within {START_S:g} s")
+        time.sleep(_POLL_S)
 
 
 def gradient_of_share(model: Any, rows: Sequence[Example], job: Job, size: int, step: int, rank: int) -> Any:
-    """Float32 on the CPU: what every ``processes``-th row adds to the gradient of a batch, and last to its loss."""
+    """Float32 on the CPU: what every ``processes``-th row adds to the gradient of a batch, and last to its loss; behind
+    them 1 where memory ran out, and all the rest is 0."""
     import torch
 
     terms = n_terms(rows, job.options.loss_on)
-    loss = accumulate(model, rows[rank :: job.processes], size, step, job.options, job.share, terms=terms, rank=rank)
-    return torch.cat([flat(model, gradients=True), torch.tensor([loss])])
+    loss, failed = 0.0, 0.0
+    try:
+        own = rows[rank :: job.processes]
+        loss = accumulate(model, own, size, step, job.options, job.share, terms=terms, rank=rank)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        failed = 1.0
+    if failed:  # here, where the failed computation is no longer held by the error
+        let_go(model)
+    return torch.cat([flat(model, gradients=True), torch.tensor([loss, failed])])
 
 
 def flat(model: Any, *, gradients: bool = False) -> Any:

@@ -28,7 +28,10 @@ class Helpers(Protocol):
     processes: int
 
     def gradient(self, rows: Sequence[Example], size: int, step: int) -> float:
-        """The loss of a batch, computed ``size`` rows at a time; its gradient is left in the parameters."""
+        """The loss of a batch, computed ``size`` rows at a time; its gradient is left in the parameters.
+
+        Raises MemoryError where memory runs out in any of them.
+        """
 
 
 def take(
@@ -54,10 +57,7 @@ def take(
         group["lr"] = rate
     rows = sorted(batch, key=lambda example: (example.task, len(example.item.prompt)))
     processes = helpers.processes if helpers else 1
-    if helpers:
-        loss = helpers.gradient(rows, options.micro_batch, state.step)
-    else:
-        loss = _gradient(model, optimizer, rows, state, options, share)
+    loss = _gradient(model, rows, state, options, share, helpers)
     norm = torch.nn.utils.clip_grad_norm_([p for _, p in lora.trainable(model)], options.clip)
     if not torch.isfinite(norm):
         names = ", ".join(example.utterance_id for example in batch)
@@ -88,14 +88,16 @@ def memory_mib() -> float:
 
 
 def _gradient(
-    model: Any, optimizer: Any, rows: Sequence[Example], state: State, options: TrainOptions, share: bool
+    model: Any, rows: Sequence[Example], state: State, options: TrainOptions, share: bool, helpers: Helpers | None
 ) -> float:
     size = state.micro_batch or options.micro_batch
     while True:
         try:
+            if helpers:
+                return helpers.gradient(rows, size, state.step)
             return accumulate(model, rows, size, state.step, options, share)
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            if not out_of_memory(error):
                 raise
             names = ", ".join(row.utterance_id for row in rows)
             if state.micro_batch or size == 1:
@@ -104,17 +106,24 @@ def _gradient(
                     "set a smaller finetune.micro_batch or instructions.max_tokens"
                 ) from error
         state.micro_batch = size = size // 2  # here, where the failed computation is no longer held by the error
-        optimizer.zero_grad(set_to_none=True)
-        _give_back_memory()
+        let_go(model)
         log.warning(
             "step %d: out of memory; from here on %d rows at a time, the batch stays %d rows",
             *(state.step, size, options.batch_size),
         )
 
 
-def _give_back_memory() -> None:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out, of the machine or of a GPU."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+def let_go(model: Any) -> None:
+    """Gives back what a computation that failed has left."""
     import torch
 
+    for _, parameter in lora.trainable(model):
+        parameter.grad = None
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -39,8 +39,14 @@ def send(layout: Layout, folder: Path) -> None:
     if layout.mirror:
         for path in sorted(folder.iterdir()):
             if path.is_file() and not path.name.startswith("."):
-                whose = identity(path)
-                layout.mirror.note(path, layout.mirror.upload(path, path), whose)
+                send_one(layout, path)
+
+
+def send_one(layout: Layout, path: Path) -> None:
+    """Sends one such file."""
+    if layout.mirror:
+        whose = identity(path)
+        layout.mirror.note(path, layout.mirror.upload(path, path), whose)
 
 
 def unlink(layout: Layout, path: Path) -> None:

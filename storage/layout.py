@@ -2,19 +2,24 @@
 
 <workspace>/                             a folder, or s3://bucket/prefix and a folder of local copies
   workspace.json                         the workspace's format version
-  lake/<table>/<stage key>/              part-00042.parquet, its manifest part-00042.json, stage.json
+  lake/<table>/<stage key>/              part-00042.parquet, its manifest part-00042.json, stage.json,
+                                         all-<digest>.parquet: the finished parts in one, for queries
   models/<stage key>/                    adapter, checkpoints
   runs/<run id>.json                     resolved settings, stage keys, versions, machine
   runs/<run id>/attempt-0001.json        one execution of the run
   runs/<run id>/export-0001.json         one merged model made of it, and its check
+  runs/<run id>/explained/<digest>.json  what moved the answer to one utterance
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
+  seceu/<key>.json                       what `seceu` found of one system, answers and all
   results.duckdb                         the warehouse; can be rebuilt from the rest
-  locks/  cache/  logs/
+  logs/<run id>.jsonl                    what happened in it, as JSON lines
+  locks/  cache/
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -64,6 +69,10 @@ class Layout:
         return self.root / "comparisons"
 
     @property
+    def seceu(self) -> Path:
+        return self.root / "seceu"
+
+    @property
     def database(self) -> Path:
         return self.root / "results.duckdb"
 
@@ -79,6 +88,9 @@ class Layout:
     def failure(self, table: str, stage_key: str, shard: int) -> Path:
         return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.failed.json")
 
+    def copy(self, table: str, stage_key: str, digest: str) -> Path:
+        return self.folder(table, stage_key) / f"all-{digest}.parquet"
+
     def shard_list(self, stage_key: str) -> Path:
         return self.folder("utterances", stage_key) / "stage.json"
 
@@ -91,6 +103,10 @@ class Layout:
     def attempts(self, run_id: str) -> Path:
         return self.runs / run_id
 
+    def explanation(self, run_id: str, utterance_id: str) -> Path:
+        digest = hashlib.sha256(utterance_id.encode("utf-8", "replace")).hexdigest()[:32]
+        return self.runs / run_id / "explained" / f"{digest}.json"
+
     def report(self, run_id: str) -> Path:
         return self.root / "reports" / run_id
 
@@ -98,7 +114,7 @@ class Layout:
         return self.root / "locks" / f"{name}.lock"
 
     def log(self, run_id: str) -> Path:
-        return self.root / "logs" / f"{run_id}.log"
+        return self.root / "logs" / f"{run_id}.jsonl"
 
 
 def at(root: Path | str) -> Layout:

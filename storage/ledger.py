@@ -180,6 +180,29 @@ def comparisons(layout: Layout) -> list[Record]:
     return found
 
 
+def save_seceu(layout: Layout, key: str, scores: Sequence[Record], answers: Sequence[Record]) -> None:
+    """Keeps the scores of one measurement with SECEU, and the answers; what has the same key is replaced."""
+    write_json(layout, layout.seceu / f"{key}.json", {"rows": list(scores), "answers": list(answers)})
+
+
+def seceu_scores(layout: Layout, key: str) -> list[Record]:
+    """The scores kept under a key, none where there are none. Raises WorkspaceError where the record is damaged."""
+    path = layout.seceu / f"{key}.json"
+    found = read_manifest(path)
+    return [] if found is None else _rows_of(path, found, "seceu")
+
+
+def seceu(layout: Layout) -> tuple[list[Record], list[Record]]:
+    """All scores and all answers. Raises WorkspaceError naming a record that is damaged."""
+    scores: list[Record] = []
+    answers: list[Record] = []
+    for path in sorted(layout.seceu.glob("*.json")):
+        found = read_manifest(path) or {}
+        scores += _rows_of(path, found, "seceu")
+        answers += found.get("answers", [])
+    return scores, answers
+
+
 def exports(layout: Layout, run_id: str) -> list[Record]:
     """The merged models that were made of a run, first to last, those that failed their check among them."""
     found = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("export-*.json")))

@@ -1,21 +1,31 @@
-"""Queries over results.duckdb: read-only, and of files nothing but this workspace's lake."""
+"""Queries over results.duckdb: read-only, of files nothing but this workspace's lake, within time and memory."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model.errors import DialogueError, WorkspaceError
+from storage.catalogue import pattern
+from storage.copies import quoted
 from storage.layout import Layout
-from storage.warehouse import LAKE_VIEWS, OFFLINE, pattern, quoted, readable
+from storage.warehouse import OFFLINE, readable
 
 if TYPE_CHECKING:
     import duckdb
 
+MEMORY = "2GB"
+ROWS = 1_000_000
+"""Rows that ``query`` holds at once; more can be read batch by batch in ``asking``."""
 
-def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConnection:
-    """A read-only connection that can open nothing but this workspace's lake.
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+def connect(layout: Layout, *, memory_limit: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """A read-only connection that can open nothing but this workspace's lake, and puts nothing on the disk.
 
     Raises WorkspaceError where nothing has been published, or where the workspace was moved since.
     """
@@ -35,7 +45,8 @@ def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConn
     if written_at != [(str(layout.root),)]:
         connection.close()
         raise WorkspaceError(f"{layout.name} was moved since its last run: `dialoguellm warehouse rebuild` first")
-    connection.execute(f"SET memory_limit = '{memory_limit}'")
+    connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
+    connection.execute("SET temp_directory = ''")  # what does not fit fails, and is not written beside the results
     # an open file is compared with these by its name, and the views name theirs as patterns
     allowed = ", ".join({quoted(layout.lake), quoted(pattern(layout.lake))})
     connection.execute(f"SET allowed_directories = [{allowed}]")
@@ -44,48 +55,85 @@ def connect(layout: Layout, *, memory_limit: str = "4GB") -> duckdb.DuckDBPyConn
     return connection
 
 
-def fetch(layout: Layout, connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Copies the finished files of a bucket that a query reads; a folder's are there."""
-    if not layout.mirror:
-        return
-    wanted = _tables_of(connection, text)
-    names = (name for table in sorted(wanted) for name in layout.mirror.bucket.list(f"lake/{table}/"))
-    parts = (layout.root / name for name in names if name.endswith(".parquet"))
-    layout.mirror.fetch_all(parts)
-
-
-def _tables_of(connection: duckdb.DuckDBPyConnection, text: str) -> set[str]:
-    """The tables of the lake that a query reads, by itself or by way of views."""
-    views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
-    found: set[str] = set()
-    todo = [text]
-    while todo:
-        words = {*re.findall(r"[a-z_]+", todo.pop().lower())} - found
-        found |= words
-        todo += [views[word] for word in words if word in views and word not in LAKE_VIEWS]
-    return found & {*LAKE_VIEWS}
+def fetch(layout: Layout, text: str) -> None:
+    """Copies the keyframes of a bucket where a query asks for pictures: they alone are not in the sorted copies."""
+    if layout.mirror and re.search(r"\bpictures\b", text, re.IGNORECASE):
+        names = layout.mirror.bucket.list("lake/keyframes/")
+        layout.mirror.fetch_all(layout.root / name for name in names if re.search(r"/part-\d+\.parquet$", name))
 
 
 def query(
-    connection: duckdb.DuckDBPyConnection, text: str, parameters: Sequence[Any] = ()
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: Parameters = (), *, seconds: float | None = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of one reading statement. Raises DialogueError where it fails or is not a query.
+    """Column names and rows of one reading statement. Errors as in ``asking``, and DialogueError beyond ROWS rows."""
+    with asking(connection, text, parameters, seconds=seconds) as (columns, found):
+        rows = found.fetchmany(ROWS + 1)
+    if len(rows) > ROWS:
+        raise DialogueError(f"the answer has more than {ROWS:,} rows: add a LIMIT, or write it with --csv or --parquet")
+    return columns, rows
 
-    A read-only connection still obeys COPY … TO and EXPORT inside the lake, bare or behind EXPLAIN ANALYZE; hence
-    only statements that read are let through.
+
+@contextmanager
+def asking(
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: Parameters = (), *, seconds: float | None = None
+) -> Iterator[tuple[list[str], duckdb.DuckDBPyConnection]]:
+    """Column names of one reading statement, and what its rows are fetched from, inside the block.
+
+    ``parameters`` are bound to ``?`` or ``$name``, never spliced. Raises DialogueError where the statement fails, is no
+    query, or it and the block take longer than ``seconds``.
+    """
+    import duckdb
+
+    _check(connection, text)
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds or 0, stop)
+    timer.daemon = True
+    try:
+        if seconds:
+            timer.start()
+        bound = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+        found = connection.execute(text, bound)
+        yield [item[0] for item in found.description or []], found
+    except duckdb.Error as error:
+        if late.is_set():
+            advice = "narrow it down (WHERE run_id = …, LIMIT), or allow more with --seconds"
+            raise DialogueError(f"the query was stopped after {seconds:g} s: {advice}") from error
+        raise DialogueError(f"the query failed: {_said(error)}") from error
+    except MemoryError as error:
+        raise DialogueError("the query failed: its answer does not fit into memory; add a LIMIT") from error
+    finally:
+        timer.cancel()
+
+
+def _check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Lets through one statement that reads.
+
+    A read-only connection still obeys COPY … TO and EXPORT inside the lake, bare or behind EXPLAIN ANALYZE.
     """
     import duckdb
 
     try:
         statements = connection.extract_statements(text)
-        if not statements:
-            raise DialogueError("the query is empty: for example, select * from scores")
-        for statement in statements:
-            kind = statement.type.name
-            harmless = kind in ("EXPLAIN", "MULTI") and not re.search(r"\b(copy|export)\b", text, re.IGNORECASE)
-            if kind != "SELECT" and not harmless:
-                raise DialogueError(f"only queries are allowed here, not {kind}: the results are read-only")
-        found = connection.execute(text, list(parameters))
-        return [item[0] for item in found.description or []], found.fetchall()
     except duckdb.Error as error:
-        raise DialogueError(f"the query failed: {str(error).strip()}") from error
+        raise DialogueError(f"the query failed: {_said(error)}") from error
+    if not statements:
+        raise DialogueError("the query is empty: for example, select * from scores")
+    for statement in statements:
+        kind = statement.type.name
+        harmless = kind in ("EXPLAIN", "MULTI") and not re.search(r"\b(copy|export)\b", text, re.IGNORECASE)
+        if kind != "SELECT" and not harmless:
+            raise DialogueError(f"only queries are allowed here, not {kind}: the results are read-only")
+    if len(statements) > 1:
+        raise DialogueError(f"these are {len(statements)} queries: ask them one at a time")
+
+
+def _said(error: Exception) -> str:
+    """DuckDB's message; where a file of the lake is gone or damaged, also what to do."""
+    text = str(error).strip()
+    lost = re.search(r"No files found|[Pp]arquet file|Cannot open file|magic bytes|Corrupt|checksum", text)
+    return f"{text}: `dialoguellm warehouse rebuild` makes such files again, or names what is damaged" if lost else text

@@ -27,7 +27,7 @@ def run(rows: Rows, settings: CalibrateSettings, context: Context) -> Iterator[P
 
 STAGE = Stage(
     name="calibrate",
-    version=1,
+    version=2,
     reads=("instructions",),
     after=("finetune",),
     writes="dev_predictions",
@@ -36,5 +36,6 @@ STAGE = Stage(
     run=run,
     splits=frozenset({"dev"}),
     identity=evaluate.identity,
+    totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
 )

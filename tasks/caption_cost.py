@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import cast
 
-from model import caption_models
+from model import caption_models, machine
 from storage import files, ledger
 from storage.shards import Manifest, read_manifest
-from tasks.captions import CaptionsSettings
+from tasks.captions import CaptionsSettings, memory_of, processes_of
 from tasks.plan import Run, StagePlan
 from tasks.stages import BY_NAME
 
@@ -92,13 +91,13 @@ def told(cost: Cost) -> str:
 
 
 def memory(settings: CaptionsSettings) -> tuple[int, str] | None:
-    """Bytes that a model of the table needs in this process, and of what; None for other models and for servers."""
+    """Bytes that a model of the table needs, all processes together, and of what; None for others and for servers."""
     model = caption_models.find(settings.model)
     if model is None or settings.server or not settings.enabled:
         return None
-    gpu = Path("/dev/nvidia0").exists()
-    needed = model.memory(2 if gpu else 4, settings.batch_size, settings.max_frames, settings.limit())
-    return needed, "GPU memory, in bfloat16" if gpu else "memory, in float32"
+    processes = max(1, processes_of(settings, model.parameters))
+    what = "GPU memory, in bfloat16" if machine.has_gpu() else "memory, in float32"
+    return processes * memory_of(settings, model.parameters), what + (f", {processes} processes" * (processes > 1))
 
 
 def _done_by(run: Run, settings: CaptionsSettings) -> Iterator[Manifest]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from itertools import groupby
+from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Self
@@ -14,9 +15,10 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from model import caption_models, cues, weight_files, weights
+from model import caption_models, cues, machine, weight_files, weights
 from model.caption_chat import Clip
-from model.caption_models import CaptionModel
+from model.caption_process import Job
+from model.caption_processes import ProcessCaptioner, default_processes
 from model.caption_prompt import caption_prompt
 from model.caption_quality import LENIENT, Limits
 from model.captioner import Captioner, TransformersCaptioner
@@ -35,7 +37,7 @@ _loading = Lock()
 
 
 class CaptionsSettings(ServerSettings):
-    NOT_IN_KEY: ClassVar[frozenset[str]] = SERVER_FIELDS | {"batch_size", "force"}
+    NOT_IN_KEY: ClassVar[frozenset[str]] = SERVER_FIELDS | {"batch_size", "force", "processes", "timeout_s"}
     SECTION: ClassVar[str] = "captions"
     SHORTER: ClassVar[str] = "captions.max_frames"
 
@@ -65,6 +67,11 @@ class CaptionsSettings(ServerSettings):
     """Keep captions in which the model declines to describe, which are otherwise rejected as refusal."""
     batch_size: int = Field(default=16, ge=1, le=512)
     """Utterances described at once. Halved when memory runs out."""
+    processes: int | None = Field(default=None, ge=0, le=256)
+    """Processes of the captioner, each with the model's weights in its memory. None: one on a GPU; on a CPU one a core,
+    as long as they fit into half of the free memory. 0: in this process itself, which keeps the memory."""
+    timeout_s: float = Field(default=3600.0, gt=0)
+    """Seconds without a new token after which a captioner's process is taken to hang, and ended."""
     force: bool = False
     """Let a captioner that knows only the demo's drawn world describe another corpus."""
 
@@ -186,7 +193,7 @@ def _in_process(settings: CaptionsSettings, utterances: Sequence[Utterance], con
     folder = _folder(settings, context)
     refuse_unknown_world(folder, utterances, settings)
     revision = _revision(settings.model)
-    return _captioner(folder, revision, settings.batch_size, caption_models.find(settings.model)), revision
+    return _captioner(folder, revision, settings), revision
 
 
 def _served(settings: CaptionsSettings) -> tuple[Captioner, str]:
@@ -215,14 +222,35 @@ def _revision(model: str) -> str:
     return f"demo-sha256:{hashlib.sha256(chr(10).join(digests).encode()).hexdigest()}"
 
 
-def _captioner(folder: Path, revision: str, batch_size: int, model: CaptionModel | None) -> Captioner:
+def processes_of(settings: CaptionsSettings, numbers: int) -> int:
+    """Processes for a model of so many numbers."""
+    if settings.processes is not None:
+        return settings.processes
+    return default_processes(memory_of(settings, numbers))
+
+
+def memory_of(settings: CaptionsSettings, numbers: int) -> int:
+    """Bytes that one process needs at its height, an estimate; of a model that is not in the table for its weights."""
+    model, size = caption_models.find(settings.model), 2 if machine.has_gpu() else 4
+    if model is None:
+        return round(size * caption_models.HEADROOM * numbers) + caption_models.LIBRARIES
+    frames, limit = settings.max_frames, settings.limit()
+    return model.memory(size, settings.batch_size, frames, limit) + caption_models.LIBRARIES
+
+
+def _captioner(folder: Path, revision: str, settings: CaptionsSettings) -> Captioner:
     with _loading:
-        return _load(folder, revision, batch_size, model)
+        return _load(folder, revision, settings)
 
 
 @lru_cache(maxsize=1)
-def _load(folder: Path, revision: str, batch_size: int, model: CaptionModel | None) -> Captioner:  # noqa: ARG001
-    return TransformersCaptioner(folder, batch_size, model)
+def _load(folder: Path, revision: str, settings: CaptionsSettings) -> Captioner:  # noqa: ARG001
+    model = caption_models.find(settings.model)
+    processes = processes_of(settings, sum(prod(shape) for shape in weight_files.shapes(folder).values()))
+    if processes == 0:
+        return TransformersCaptioner(folder, settings.batch_size, model)
+    job = Job(folder, model, threads=max(1, machine.cores() // processes))
+    return ProcessCaptioner(job, settings.batch_size, processes, settings.timeout_s)
 
 
 STAGE = Stage(

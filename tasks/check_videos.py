@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from model import machine
 from model.dialogue import Utterance
 from model.errors import VideoError
 from tasks.check_text import Finding
@@ -74,7 +75,7 @@ def _lengths(names: Sequence[str], root: Path, settings: KeyframesSettings, prog
     from tasks.video.pool import shared_pool
 
     options = settings.options()
-    pool = shared_pool(settings.workers or len(os.sched_getaffinity(0)), settings.memory_mb * 2**20)
+    pool = shared_pool(settings.workers or machine.cores(), settings.memory_mb * 2**20)
     pending = {name: pool.length(root.resolve(), name, options) for name in names}
     found: dict[str, Length] = {}
     for done, (name, future) in enumerate(pending.items(), 1):

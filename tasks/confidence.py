@@ -51,8 +51,10 @@ def losses(
 ) -> Iterator[tuple[str, float, Interval | None]]:
     """("brier", "nll", "ece") with value and 95 % interval over dialogues; nothing where a prediction has no scores.
 
-    Brier: the sum over labels of squared differences to the truth (0 to 2). NLL: nats of the gold label. The error has
-    no interval: resampling inflates it. Raises CorpusError where scores are no probabilities of the corpus's labels.
+    Brier: the sum over labels of squared differences to the truth (0 to 2). NLL: nats of the gold label. The error is
+    biased upward, since chance alone moves a bin's accuracy away from its confidence, and a resample adds chance to
+    chance: its interval lies too high and may lie above the value. Raises CorpusError where scores are no
+    probabilities of the corpus's labels.
     """
     import numpy as np
 
@@ -61,14 +63,16 @@ def losses(
     for row in predictions:
         _check(corpus, row)
     place = {name: at for at, name in enumerate(dict.fromkeys(dialogue_of(row.utterance_id) for row in predictions))}
-    sums = np.zeros((len(place), 3))
+    sums = np.zeros((len(place), 3 + BINS))  # of a bin, how many more are right than its confidence says
     for row in predictions:
-        brier = sum((share - (label == row.gold)) ** 2 for label, share in row.scores.items())
-        sums[place[dialogue_of(row.utterance_id)]] += (brier, -log(max(row.scores[row.gold], _LEAST)), 1)
+        brier, sure = sum((share - (label == row.gold)) ** 2 for label, share in row.scores.items()), _confidence(row)
+        here = sums[place[dialogue_of(row.utterance_id)]]
+        here[:3] += (brier, -log(max(row.scores[row.gold], _LEAST)), 1)
+        here[3 + _place(sure)] += (row.predicted == row.gold) - sure
     total, drawn = sums.sum(0), resample(sums, resamples, seed)
     for at, name in enumerate(("brier", "nll")):
         yield name, float(total[at] / total[2]), interval(drawn[:, at] / drawn[:, 2])
-    yield "ece", calibration_error(reliability(predictions)), None
+    yield "ece", calibration_error(reliability(predictions)), interval(abs(drawn[:, 3:]).sum(1) / drawn[:, 2])
 
 
 def _confidence(row: Prediction) -> float:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
-from storage import ledger, model_folders
+from storage import journal, ledger, model_folders
 from storage.ledger import Record
 from storage.locks import holding
 from tasks.headline import scored
@@ -21,6 +22,8 @@ from tasks.publish import publish
 from tasks.run import reject_share
 from tasks.stage import Stage
 from tasks.stages import BY_NAME, STAGES
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +65,25 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow
     """
     _check(run, selection)
     outcome = Outcome()
-    with holding(run.layout, run.name):
+    with holding(run.layout, run.name), journal.keeping(run.layout, run.run_id):
         run.record.update(ledger.save_run(run.layout, run.record))
         plans = planned(run, selection)
+        to_do = {item.stage.name: item.reasons() for item in plans if item.pending}
         attempt = ledger.start_attempt(
             *(run.layout, run.run_id),
             reason=selection.reason,
-            pending={item.stage.name: item.reasons() for item in plans if item.pending},
+            pending=to_do,
             engine=engine,
             plan_digest=plan_digest(plans),
             flow_run=flow_run,
         )
         try:
-            for stage in _selected(run, selection):
-                _run_stage(run, stage, selection, execute, attempt, outcome)
-                if stage.name == "score" and outcome.done.get(stage.name):
-                    attempt["scores"] = scored(run)
+            with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
+                log.info(f"attempt begins: {selection.reason}, {engine}; to do: {to_do or 'nothing'}")
+                for stage in _selected(run, selection):
+                    _run_stage(run, stage, selection, execute, attempt, outcome)
+                    if stage.name == "score" and outcome.done.get(stage.name):
+                        attempt["scores"] = scored(run)
         except BaseException as error:
             with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
                 _finish(run, attempt, "failed", str(error) or type(error).__name__)
@@ -188,6 +194,9 @@ def _record_test_read(run: Run, stage: Stage, shards: Sequence[int], attempt: Re
 
 
 def _finish(run: Run, attempt: Record, state: str, error: str | None) -> None:
+    with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):
+        said = f"attempt {state}" + (f": {error}" if error else "")
+        log.log(logging.ERROR if error else logging.INFO, said, extra={"facts": {"state": state}})
     ledger.save_attempt(run.layout, {**attempt, "state": state, "error": error, "finished_at": ledger.now()})
     publish(run)
 

@@ -151,7 +151,7 @@ def _load(folder: Path, adapter: Path | None, _stamp: int) -> tuple[Any, Any, bo
 
 STAGE = Stage(
     name="evaluate",
-    version=1,
+    version=2,
     reads=("instructions",),
     after=("finetune",),
     writes="predictions",
@@ -160,5 +160,6 @@ STAGE = Stage(
     run=run,
     splits=frozenset({"test"}),
     identity=identity,
+    totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
 )

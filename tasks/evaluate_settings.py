@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 from model import weights
 from model.generation import Decoding
 from model.predictor import Normalise
+from tasks.corrections import SUFFIXES
 from tasks.floors import FLOORS
-from tasks.prior import SUFFIX
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET
 
@@ -95,9 +95,10 @@ class EvaluateSettings(ServerSettings):
             raise PydanticCustomError(
                 SECRET, "with evaluate.server set evaluate.model to the server's name of the model"
             )
-        if self.model in OWN_SYSTEMS or self.model.endswith(SUFFIX) or not _is_name(self.model):
+        if self.model in OWN_SYSTEMS or self.model.endswith(SUFFIXES) or not _is_name(self.model):
             told = (
-                f"its answers go by its name: up to 200 printable characters, not {', '.join(OWN_SYSTEMS)}, no {SUFFIX}"
+                f"its answers go by its name: up to 200 printable characters, not {', '.join(OWN_SYSTEMS)}, "
+                f"no {' or '.join(SUFFIXES)} at its end"
             )
             raise PydanticCustomError(SECRET, f"evaluate.model: {told}")
         return self

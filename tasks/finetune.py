@@ -11,10 +11,12 @@ from typing import Any
 from model import emotions, lora, packing, trainer, weights
 from model.chat import chat_template
 from model.dialogue import Instruction, TrainingStep, corpus_of
+from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
 from model.training_processes import Job, helpers
-from tasks import class_balance, speaker_task
+from tasks import class_balance, speaker_task, training_board
 from tasks.finetune_settings import FinetuneSettings
+from tasks.hosts import hosts_of
 from tasks.label_scoring import gold_of, score_rows, words_of
 from tasks.stage import Context, Rows, Stage
 from tasks.training_gates import check, check_lengths, check_tokens
@@ -32,6 +34,11 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
 
     if not settings.enabled:
         return
+    hosts = hosts_of(settings, context.folder.name)
+    if hosts and hosts.rank:
+        raise TrainingError(f"this is host {hosts.rank}: `dialoguellm run` lends its processes; host 0 trains")
+    if settings.tensorboard:
+        training_board.require()
     instructions: Sequence[Instruction] = rows["instructions"]
     train, dev = check(instructions)
     chosen = _subset(train, settings.max_examples, settings.seed)
@@ -50,14 +57,15 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     model = lora.attach(base, adapter, settings.model, settings.seed)
     if settings.gradient_checkpointing:
         lora.recompute(model)
+    processes = settings.hosts * settings.processes
     job = Job(
-        *(str(folder), adapter, _options(settings), settings.processes, share, settings.precision, settings.quantize),
+        *(settings.model, adapter, _options(settings), processes, share, settings.precision, settings.quantize),
         recompute=settings.gradient_checkpointing,
         threads=threads,
     )
     what = f"steps on {len(chosen)} of {len(train)} rows"
-    with helpers(model, examples, job) as others:
-        yield from trainer.train(
+    with helpers(model, examples, job, context.cache, hosts, context.progress) as others:
+        steps = trainer.train(
             model,
             examples,
             context.folder,
@@ -68,6 +76,8 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
             helpers=others,
             progress=lambda done, total, _what: context.progress(done, total, what),
         )
+        board = context.folder / training_board.FOLDER
+        yield from training_board.logged(steps, board) if settings.tensorboard else steps
 
 
 def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings) -> list[Example]:
@@ -158,5 +168,6 @@ STAGE = Stage(
     splits=frozenset({"train", "dev"}),
     unit=True,
     identity=identity,
+    totals=("tokens",),
     gpu=True,
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from model import lora, weights
+from model.training_group import address
 from model.training_plan import BestBy, LossOn
 from tasks.stage import StageSettings
 
@@ -65,6 +66,10 @@ class FinetuneSettings(StageSettings):
             "keep_checkpoints",
             "gradient_checkpointing",
             "processes",
+            "hosts",
+            "rendezvous",
+            "host_timeout",
+            "tensorboard",
         }
     )
 
@@ -174,11 +179,23 @@ class FinetuneSettings(StageSettings):
     """Score a random subset of so many dev rows at the end of each epoch."""
 
     processes: int = Field(default=1, ge=1, le=64)
-    """Processes on this machine that share each batch, a GPU each where there are any; changes the result by rounding
-    and the draws of dropout only."""
+    """Processes on each host that share each batch, a GPU each where there are any; changes the result by rounding and
+    the draws of dropout only."""
+
+    hosts: int = Field(default=1, ge=1, le=64)
+    """Hosts that share the work: the same command on each, with its number from 0 in NODE_RANK (docs/finetune.md)."""
+
+    rendezvous: str | None = None
+    """host:port on which host 0 listens while it trains, in a network that is trusted; needed with several hosts."""
+
+    host_timeout: float = Field(default=600, gt=0)
+    """Seconds that hosts wait for one another, to begin and at each step."""
 
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of each process; default: as many as torch chooses, shared out."""
+
+    tensorboard: bool = False
+    """Write the log as TensorBoard's event files too, in the adapter's folder; needs `dialoguellm[tensorboard]`."""
 
     seed: int = 0
     """Seed of the subset, the adapter's first numbers, the order of the rows and the dropout."""
@@ -190,6 +207,19 @@ class FinetuneSettings(StageSettings):
         if not isinstance(values, dict) or not isinstance(values.get("preset"), str):
             return values
         return {**PRESETS.get(values["preset"], {}), **values}
+
+    @field_validator("rendezvous")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _hosts_meet(self) -> FinetuneSettings:
+        if self.hosts > 1 and not self.rendezvous:
+            raise ValueError("several hosts need rendezvous, the host:port on which host 0 listens")
+        return self
 
     @model_validator(mode="after")
     def _one_loss(self) -> FinetuneSettings:

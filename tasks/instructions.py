@@ -220,5 +220,6 @@ STAGE = Stage(
     settings=InstructionsSettings,
     run=run,
     identity=identity,
+    totals=("n_prompt_tokens",),
     examples=True,
 )

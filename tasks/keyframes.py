@@ -6,7 +6,6 @@ of rejects and the others go on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, fields
@@ -15,7 +14,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from model import face_weights
+from model import face_weights, machine
 from model.dialogue import Keyframe, Rejected, Utterance
 from model.errors import CorpusError, VideoError
 from tasks.stage import Context, Rows, Stage, StageSettings
@@ -129,7 +128,7 @@ def _submit(
         )
     finder = settings.face_model and face_weights.resolve(settings.face_model, context.cache, context.progress)
     options = settings.options(finder or None)
-    pool = shared_pool(settings.workers or len(os.sched_getaffinity(0)), settings.memory_mb * 2**20)
+    pool = shared_pool(settings.workers or machine.cores(), settings.memory_mb * 2**20)
     root = context.videos.resolve()
     return {name: pool.submit((root, name, list(stretches.values())), options) for name, stretches in files.items()}
 

@@ -40,15 +40,9 @@ def facts(run: Run) -> RunFacts:
         "counterfactuals": ledger.counterfactuals(run.layout, run.run_id),
         "test_reads": ledger.readings(run.layout, run.run_id),
     }
-    made = {
-        table: [run.layout.part(table, row["stage_key"], row["shard"]) for row in shards if _holds(row, stage)]
-        for table, stage in (("predictions", "evaluate"), ("metrics", "score"))
-    }
+    scored = [row for row in shards if row["stage"] == "score" and row["state"] == "done"]
+    made = {"metrics": [run.layout.part("metrics", row["stage_key"], row["shard"]) for row in scored]}
     return RunFacts(run.run_id, rows, made)
-
-
-def _holds(row: Record, stage: str) -> bool:
-    return bool(row["stage"] == stage and row["state"] == "done")
 
 
 def _run(run: Run) -> Record:
@@ -92,6 +86,8 @@ def _shard(run: Run, stage: Stage, key: str, number: int) -> Record:
         "rejects": known.get("rejects"),
         "bytes": known.get("bytes"),
         "seconds": known.get("seconds"),
+        "tokens": known.get("tokens"),
+        "retries": known.get("retries", known.get("failures")),
         "finished_at": known.get("finished_at"),
         "made_by": known.get("run_id"),
         "sha256": known.get("sha256"),
@@ -102,6 +98,8 @@ def _shard(run: Run, stage: Stage, key: str, number: int) -> Record:
 def _stage(run: Run, position: int, stage: Stage, shards: list[Record]) -> Record:
     mine = [row for row in shards if row["stage"] == stage.name]
     cut = run.shards_of(stage)
+    known = run.record["stages"][stage.name]
+    own = known.get("own", {})
     return {
         "run_id": run.run_id,
         "position": position,
@@ -114,5 +112,10 @@ def _stage(run: Run, position: int, stage: Stage, shards: list[Record]) -> Recor
         "rejects": sum(row["rejects"] or 0 for row in mine),
         "bytes": sum(row["bytes"] or 0 for row in mine),
         "seconds": sum(row["seconds"] or 0.0 for row in mine),
-        "settings": run.record["stages"][stage.name]["settings"],
+        "settings": known["settings"],
+        "version": own.get("version"),
+        "identity": own.get("identity"),
+        "upstream": known.get("upstream"),
+        "tokens": sum(row["tokens"] or 0 for row in mine) if any(row["tokens"] is not None for row in mine) else None,
+        "retries": sum(row["retries"] or 0 for row in mine),
     }

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -27,6 +25,7 @@ from model.dialogue import (
     corpus_of,
     split_of,
 )
+from tasks.page import environment
 from tasks.report_examples import Example, examples
 from tasks.report_figures import Figures, figures, training
 from tasks.report_scores import NO_ANSWER, TITLES, Confused, Scores
@@ -70,18 +69,9 @@ def run(rows: Rows, settings: ReportSettings, context: Context) -> Iterator[Repo
 
 def render(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> str:
     """The page of these rows. ``about`` is the run's record; what it lacks is not shown."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        finalize=_visible,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, number="{:,}".format, clip=_clip)
-    return environment.get_template("report.html.jinja").render(_page(rows, settings, about))
+    templates = environment()
+    templates.filters.update(percent=percent)
+    return templates.get_template("report.html.jinja").render(_page(rows, settings, about))
 
 
 def _page(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,17 +190,6 @@ def _versions(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     machine: Mapping[str, Any] = about.get("machine", {})
     python = [("python", machine["python"])] if "python" in machine else []
     return [*python, *sorted(machine.get("versions", {}).items())]
-
-
-def _visible(value: Any) -> Any:
-    """Text without characters that show nothing or turn the text around; Markup and numbers as they are."""
-    if type(value) is not str:
-        return value
-    return "".join(char for char in value if char in "\n\u200d" or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
-
-
-def _clip(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 STAGE = Stage(

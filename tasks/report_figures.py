@@ -39,11 +39,14 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """The figure, its bins, and the subject's scores by name (``ece``, ``brier``, ``nll`` where they are)."""
+    """The figure, its bins, and the subject's scores by name (``ece``, ``brier``, ``nll`` where they are).
+
+    ``bounds`` holds each one's 95 % interval, where it has one."""
 
     svg: Markup
     bins: list[Bin]
     scores: Mapping[str, float]
+    bounds: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ def _confidence(scores: Scores, predictions: Sequence[Prediction]) -> Confidence
         f"Share of lines that are right by the model's confidence{_of(scores)}, {len(bins)} bars; "
         "the numbers are in the table that follows"
     )
-    return Confidence(Markup(charts.reliability(bins, alt)), bins, known)
+    bounds = {name: between for name, between in subject.bounds.items() if name in known}
+    return Confidence(Markup(charts.reliability(bins, alt)), bins, known, bounds)
 
 
 def _of(scores: Scores) -> str:

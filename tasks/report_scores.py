@@ -8,13 +8,17 @@ from math import isfinite
 
 from model.dialogue import Metric
 from model.emotions import UNIFIED
-from tasks.prior import SUFFIX
+from tasks.biases import SUFFIX as BIASES
+from tasks.corrections import SUFFIXES, base_of
+from tasks.prior import SUFFIX as PRIOR
 
 TITLES = {
     "tuned": "Tuned (LoRA)",
-    f"tuned{SUFFIX}": "Tuned, bias taken back",
+    f"tuned{PRIOR}": "Tuned, bias taken back",
+    f"tuned{BIASES}": "Tuned, a bias for each label",
     "untuned": "Untuned",
-    f"untuned{SUFFIX}": "Untuned, bias taken back",
+    f"untuned{PRIOR}": "Untuned, bias taken back",
+    f"untuned{BIASES}": "Untuned, a bias for each label",
     "tfidf_lr": "TF-IDF + logistic regression",
     "majority": "Commonest label",
 }
@@ -54,10 +58,14 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What taking back the bias to common labels does: tau, and each split's scores by name, before and after."""
+    """What taking back the bias to common labels does to each split's scores by name, before and after.
+
+    By ``tau``, or by ``share`` of the ``biases`` that were fitted for each label, which are in nats."""
 
     title: str
-    tau: float
+    tau: float | None
+    share: float | None
+    biases: Mapping[str, float]
     splits: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]
 
 
@@ -90,21 +98,24 @@ class Scores:
     def subject(self) -> SystemScores | None:
         """The system that the report is about: the tuned model, the untuned one where none was tuned, or a server's."""
         found = {item.system: item for item in self.systems()}
-        others = [item for name, item in found.items() if name not in TITLES and not name.endswith(SUFFIX)]
+        others = [item for name, item in found.items() if name not in TITLES and not name.endswith(SUFFIXES)]
         return found.get("tuned") or found.get("untuned") or next(iter(others), None)
 
     def corrections(self) -> list[Correction]:
         """Those that were fitted, each on dev, where its system was scored without it too."""
         found = []
         for row in self._all:
-            if row.metric == "tau":
-                before = row.system.removesuffix(SUFFIX)
+            if row.metric in ("tau", "bias_share"):
+                before = base_of(row.system)
                 splits = {
                     split: (one, other)
                     for split in ("dev", "test")
                     if (one := self._of(split, before)) and (other := self._of(split, row.system))
                 }
-                found.append(Correction(TITLES.get(before, before), row.value, splits))
+                tau, share = (row.value, None) if row.metric == "tau" else (None, row.value)
+                of = {one.label: one.value for one in self._all if (one.system, one.metric) == (row.system, "bias")}
+                biases = {label: of[label] for label in self._ordered({label for label in of if label})}
+                found.append(Correction(TITLES.get(before, before), tau, share, biases, splits))
         return found
 
     def confused(self, system: str, most: int) -> list[Confused]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
 from model.dialogue import SPLITS, Rejected, Utterance, split_of
-from model.errors import CorpusError, DialogueError, WorkspaceError
-from storage import files, ledger
+from model.errors import CorpusError, WorkspaceError
+from storage import files, journal, ledger
 from storage.files import write_json
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.shards import Manifest, read_columns, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
-from tasks import few_shot
+from tasks import few_shot, shard_facts
 from tasks.corpora import leaks
 from tasks.folders import results_of
 from tasks.ingest import videos_root
@@ -25,6 +25,8 @@ from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
+
+log = logging.getLogger(__name__)
 
 
 class ShardRows(Mapping[str, Sequence[Any]]):
@@ -134,19 +136,30 @@ class ShardRows(Mapping[str, Sequence[Any]]):
 def run_shard(run: Run, stage_name: str, shard: int, progress: Progress = no_progress) -> Manifest:
     """Does one shard and returns its manifest; a failure is recorded beside it and raised again."""
     stage = BY_NAME[stage_name]
+    with journal.keeping(run.layout, run.run_id), journal.about(run_id=run.run_id, stage=stage.name, shard=shard):
+        log.info("begins")
+        manifest = _run_shard(run, stage, shard, progress)
+        facts = {name: manifest.get(name) for name in ("rows", "rejects", "seconds", "tokens", "retries")}
+        said = f"done: {facts['rows']} rows, {facts['rejects']} rejects, {facts['seconds']:.2f} s"
+        log.info(said, extra={"facts": facts})
+    return manifest
+
+
+def _run_shard(run: Run, stage: Stage, shard: int, progress: Progress) -> Manifest:
     key = run.key(stage)
     started = time.monotonic()
     facts: Record = {"run_id": run.run_id, "stage": stage.name, "version": stage.version}
+    facts["retries"] = shard_facts.failures(run, stage, shard)
     try:
-        rows, context = ShardRows(run, stage, shard), _context(run, stage, shard, progress)
+        rows, context = ShardRows(run, stage, shard), _context(run, stage, shard, shard_facts.told(progress))
         with closing(results_of(run, stage, rows, context)) as results:
             if stage.name == "ingest":
                 return _write_corpus(run, key, results, facts, started)
             facts["inputs"] = _inputs(run, stage, shard)
-            timed = _timed(_summed(results, stage, facts) if stage.totals else results, facts, started)
-            return write_shard(run.layout, stage.writes, key, shard, timed, facts)
+            summed = shard_facts.summed(results, rows, stage, facts) if stage.totals else results
+            return write_shard(run.layout, stage.writes, key, shard, shard_facts.timed(summed, facts, started), facts)
     except Exception as error:
-        _record_failure(run, stage, shard, error)
+        shard_facts.record_failure(run, stage, shard, error)
         raise
 
 
@@ -256,33 +269,7 @@ def cut(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
     return shards
 
 
-def _timed(results: Iterable[Any], facts: Record, started: float) -> Iterator[Any]:
-    yield from results
-    facts["seconds"] = time.monotonic() - started
-    facts["finished_at"] = ledger.now()
-
-
-def _summed(results: Iterable[Any], stage: Stage, facts: Record) -> Iterator[Any]:
-    facts["totals"] = totals = dict.fromkeys(stage.totals, 0)
-    for row in results:
-        if isinstance(row, stage.row):
-            for name in totals:
-                totals[name] += getattr(row, name)
-        yield row
-
-
 def _inputs(run: Run, stage: Stage, shard: int) -> int:
     cut = run.shards() or []
     mine = [item for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)]
     return sum(item["rows"] for item in mine)
-
-
-def _record_failure(run: Run, stage: Stage, shard: int, error: Exception) -> None:
-    detail: Record = {"run_id": run.run_id, "stage": stage.name, "shard": shard, "type": type(error).__name__}
-    detail["error"] = str(error) or type(error).__name__
-    if not isinstance(error, DialogueError):
-        detail["traceback"] = traceback.format_exc()[-4000:]
-    try:
-        ledger.record_failure(run.layout, stage.writes, run.key(stage), shard, detail)
-    except OSError as second:  # a full disk must not hide the first error
-        error.add_note(f"the failure could not be recorded: {second}")

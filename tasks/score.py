@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 from pydantic import Field
 
@@ -11,8 +10,8 @@ from model.dialogue import Metric, Prediction, Utterance, corpus_of, split_of
 from model.emotions import labels
 from tasks.bootstrap import interval, resample, resampled_scores
 from tasks.confidence import losses
+from tasks.corrections import Choice, corrected
 from tasks.floors import floors
-from tasks.prior import SUFFIX, Goal, corrected
 from tasks.stage import Context, Rows, Stage, StageSettings
 from tasks.tally import OF_A_LABEL, OVERALL, Answers, answers_of, dialogue_of, scores, tally
 
@@ -26,9 +25,12 @@ class ScoreSettings(StageSettings):
     seed: int = 0
     """Seed of these draws."""
 
-    prior: Goal | Literal["off"] = "weighted_f1"
+    prior: Choice = "weighted_f1"
     """Where calibrate scored dev: the score that decides there how much of the bias to common labels is taken back, for
     a system of its own beside each ("tuned+prior"); "off" leaves it out."""
+
+    biases: Choice = "weighted_f1"
+    """The same with a bias for each label instead of one number for all ("tuned+biases")."""
 
 
 def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metric]:
@@ -40,11 +42,9 @@ def run(rows: Rows, settings: ScoreSettings, context: Context) -> Iterator[Metri
     utterances: Sequence[Utterance] = rows["utterances"]
     dev: Sequence[Prediction] = rows.get("dev_predictions", ())
     predictions: list[Prediction] = [*rows["predictions"], *dev]
-    if settings.prior != "off":
-        more, taus = corrected(predictions, dev, utterances, settings.prior)
-        predictions += more
-        for (corpus, system), tau in taus.items():
-            yield Metric(corpus, "dev", system + SUFFIX, "tau", None, None, tau)
+    more, fitted = corrected(predictions, dev, utterances, settings.prior, settings.biases)
+    predictions += more
+    yield from fitted
     homes = list(dict.fromkeys(_home(row) for row in predictions))
     learned = {corpus: _floors(corpus, predictions, utterances) for corpus in dict.fromkeys(home[0] for home in homes)}
     for corpus, split in homes:
@@ -109,7 +109,7 @@ def metrics(
 
 STAGE = Stage(
     name="score",
-    version=3,
+    version=4,
     reads=("predictions", "dev_predictions", "utterances"),
     writes="metrics",
     row=Metric,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from model.dialogue import Prediction, Utterance
 from model.errors import CorpusError, SettingsError, WorkspaceError
+from tasks.corrections import corrected
 from tasks.floors import FLOORS, floors
 from tasks.plan import Run, plan_stage
-from tasks.prior import corrected
 from tasks.run import ShardRows
 from tasks.score import ScoreSettings
 from tasks.stages import BY_NAME
@@ -50,8 +50,9 @@ class Systems:
             raise WorkspaceError(f"{run.run_id} predicted no line of the {split} split; see what {stage.name} rejected")
         self._utterances: Sequence[Utterance] = rows["utterances"]
         score = run.settings["score"]
-        if isinstance(score, ScoreSettings) and score.prior != "off":
-            self._predictions += corrected(self._predictions, rows["dev_predictions"], self._utterances, score.prior)[0]
+        assert isinstance(score, ScoreSettings)
+        dev = rows["dev_predictions"]
+        self._predictions += corrected(self._predictions, dev, self._utterances, score.prior, score.biases)[0]
         self._gold = {row.utterance_id: row.emotion for row in self._utterances}
         self._models = answers_of(self._predictions)
 

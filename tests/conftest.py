@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import s3_server
+from prefect_server import Server, serving
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -82,6 +83,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_qwen2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As ``tiny_model``, of the Qwen2 architecture (biases in its attention)."""
     return build_tiny_model(tmp_path_factory.mktemp("tiny") / "qwen2", architecture="qwen2")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Prefect server, the same for all tests; it takes 12 to 24 s to start, so ask for it only where it is needed."""
+    with serving(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

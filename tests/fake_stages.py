@@ -50,6 +50,12 @@ class Plain(StageSettings):
     seed: int = 0
 
 
+class Score(Plain):
+    NOT_IN_KEY: ClassVar[frozenset[str]] = frozenset({"f1"})
+
+    f1: float | None = None
+
+
 def ingest(rows: Rows, settings: Ingest, context: Context) -> Iterator[Utterance | Rejected]:  # noqa: ARG001
     for split, dialogues in (settings.dialogues or {"train": 4, "dev": 1, "test": 2}).items():
         for dialogue in range(dialogues):
@@ -88,10 +94,13 @@ def evaluate(rows: Rows, settings: Plain, context: Context) -> Iterator[Predicti
         yield Prediction(row.utterance_id, "tuned", row.emotion, "joy", {"joy": 1.0}, "joy", 0.0)
 
 
-def score(rows: Rows, settings: Plain, context: Context) -> Iterator[Metric]:  # noqa: ARG001
+def score(rows: Rows, settings: Score, context: Context) -> Iterator[Metric]:  # noqa: ARG001
     right = [row.gold == row.predicted for row in rows["predictions"]]
     yield Metric("demo", "test", "tuned", "accuracy", None, None, sum(right) / len(right), 0.5, 0.801)
     yield Metric("demo", "test", "tuned", "support", None, None, float(len(right)))
+    if settings.f1 is not None:
+        yield Metric("demo", "test", "tuned", "weighted_f1", None, None, settings.f1)
+        yield Metric("demo", "test", "majority", "weighted_f1", None, None, 0.1)
 
 
 def report(rows: Rows, settings: Plain, context: Context) -> Iterator[ReportFile]:  # noqa: ARG001
@@ -139,7 +148,7 @@ STAGES = (
         ("finetune",),
         splits=TEST,
     ),
-    Stage("score", 1, "metrics", Metric, Plain, score, ("predictions",), unit=True),
+    Stage("score", 1, "metrics", Metric, Score, score, ("predictions",), unit=True),
     Stage("report", 1, "reports", ReportFile, Plain, report, ("utterances", "metrics"), unit=True),
 )
 

@@ -21,6 +21,7 @@ STAGES = {
     "calibrate": "dev_predictions",
     "evaluate": "predictions",
     "score": "metrics",
+    "report": "reports",
 }
 SCORES = [
     Metric("demo", "test", "tuned", "accuracy", None, None, 0.5, 0.4, 0.6049),
@@ -53,8 +54,7 @@ def write(layout: Layout, run_id: str = "demo-1", **more: list[Any]) -> RunFacts
         "test_reads": [read],
         "exports": [{"run_id": run_id, "export": 1, "exported_at": time, "largest_gap": 0.01, "passed": True}],
     }
-    files = {"predictions": [layout.part("predictions", "key-evaluate", 0)]}
-    return RunFacts(run_id, tables, {**files, "metrics": [layout.part("metrics", "key-score", 0)]})
+    return RunFacts(run_id, tables, {"metrics": [layout.part("metrics", "key-score", 0)]})
 
 
 def ask(layout: Layout, text: str) -> list[tuple[Any, ...]]:

@@ -19,17 +19,20 @@ LINES = 300
 
 STARTS_PROCESSES = {
     "model/pinned_file.py",
-    "model/training_processes.py",
-    "tasks/video/process.py",
+    "model/child_process.py",
+    "model/training_workers.py",
     "tasks/demo/clip.py",
     "flows/settings.py",
 }
-"""pip for a pinned file, helpers of a training run, decoders for many files each, the demo's drawing, git once a run:
-nothing an utterance."""
+"""pip for a pinned file, helpers of a training run, decoders and captioners for many lines each, the demo's drawing,
+git once a run: nothing an utterance."""
 
 ELSEWHERE = {
+    "model/test_caption_processes": ("model/caption_process", "model/caption_worker"),
     "model/test_gguf_import": ("model/pinned_file",),
-    "test_end_to_end": ("flows/pipeline", "flows/stages"),
+    "test_end_to_end": ("flows/server_log",),
+    "test_deployments": ("flows/version",),
+    "flows/test_pipeline": ("flows/stages", "flows/announce"),
     "tasks/demo/test_draw": (
         "tasks/demo/canvas",
         "tasks/demo/draw_face",

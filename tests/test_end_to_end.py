@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pipeline_runs import dialoguellm, environment, tables, write_config
+
+SYSTEMS = {"tuned", "tuned+prior", "tuned+biases", "untuned", "majority", "tfidf_lr"}
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,12 @@ def test_every_stage_left_its_table(finished: Finished) -> None:
     assert found["training_log"]
     dev = {name for name in utterances if "/dev/" in name}
     assert {row["utterance_id"] for row in found["dev_predictions"]} == dev
-    assert {row["system"] for row in found["metrics"]} == {"tuned", "tuned+prior", "untuned", "majority", "tfidf_lr"}
+    assert {row["system"] for row in found["metrics"]} == SYSTEMS
 
 
 def test_the_database_answers(finished: Finished) -> None:
     scores = sql(finished, "SELECT system, split, utterances, accuracy, weighted_f1 FROM scores")
-    systems = {"test": {"tuned", "tuned+prior", "untuned", "majority", "tfidf_lr"}}
+    systems = {"test": SYSTEMS}
     systems["dev"] = systems["test"] - {"untuned"}
     for split in ("dev", "test"):
         assert {row["system"] for row in scores if row["split"] == split} == systems[split]
@@ -66,6 +71,14 @@ def test_the_database_answers(finished: Finished) -> None:
         assert lineage[column]
     reads = sql(finished, "SELECT adapter_key FROM test_reads")
     assert {row["adapter_key"] for row in reads} == {lineage["adapter_key"]}
+
+
+def test_prefects_pages_show_how_far_training_is(finished: Finished) -> None:
+    with closing(sqlite3.connect(finished.home / "prefect" / "prefect.db")) as database:
+        query = "SELECT data, description FROM artifact WHERE key = 'progress-small-finetune'"
+        ((share, words),) = database.execute(query).fetchall()
+    assert float(share) == 100
+    assert re.fullmatch(r"finetune of small-\w{6} in flow run .*: (\d+)/\1 steps on \d+ of \d+ rows", words)
 
 
 def test_the_report_is_there_and_whole(finished: Finished) -> None:
@@ -77,15 +90,30 @@ def test_the_report_is_there_and_whole(finished: Finished) -> None:
     assert "bias taken back" in text
 
 
+def test_the_server_has_the_log_by_shard_and_the_progress_by_stage(finished: Finished) -> None:
+    with closing(sqlite3.connect(finished.home / "prefect" / "prefect.db")) as server:
+        ended = server.execute(
+            "SELECT task_run.name, log.message FROM log JOIN task_run ON task_run.id = log.task_run_id "
+            "WHERE log.message LIKE 'done: %'"
+        ).fetchall()
+        bars = server.execute("SELECT key, data FROM artifact WHERE type = 'progress'").fetchall()
+    done = sum(row["shards"] for row in json.loads(dialoguellm(finished.home, "plan", finished.config, "--json")))
+    assert len(ended) == done
+    assert ("captions-00001", "6 rows") in {(name, message.split(": ")[1].split(",")[0]) for name, message in ended}
+    assert len(bars) == 9
+    assert {float(percent) for _, percent in bars} == {100.0}
+
+
 def test_systems_can_be_compared(finished: Finished) -> None:
     where = ("-w", str(finished.workspace), "--json")
     rows = json.loads(dialoguellm(finished.home, "compare", "small", *where))
-    assert [row["second"].partition(":")[2] for row in rows[::3]] == ["untuned", "tuned+prior", "majority", "tfidf_lr"]
+    others = ["untuned", "tuned+biases", "tuned+prior", "majority", "tfidf_lr"]
+    assert [row["second"].partition(":")[2] for row in rows[::3]] == others
     dev = json.loads(dialoguellm(finished.home, "compare", "small", "small:tuned+prior", "--split", "dev", *where))
     assert {row["split"] for row in dev} == {"dev"}
     stored = sql(finished, "SELECT count(*) AS n FROM comparisons")
     dialoguellm(finished.home, "compare", "small", *where)
-    assert sql(finished, "SELECT count(*) AS n FROM comparisons") == stored == [{"n": 15}]
+    assert sql(finished, "SELECT count(*) AS n FROM comparisons") == stored == [{"n": 18}]
 
 
 def test_the_model_answers_other_descriptions(finished: Finished) -> None:

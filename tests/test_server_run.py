@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
-from pipeline_runs import dialoguellm, tables
+from pipeline_runs import command, dialoguellm, tables
 from playing_server import Reply, Seen, lists, playing, refusing_port, says
+from prefect_server import Server, as_client
 from video_clips import three_shots
 
 KEY = "sk-very-secret-key-123"
@@ -73,3 +75,45 @@ def test_a_run_with_a_server(config: Path, tmp_path: Path) -> None:
     written = [path for folder in (workspace, home) for path in folder.rglob("*") if path.is_file()]
     assert len(written) > 10
     assert not [path for path in written if KEY.encode() in path.read_bytes()]
+
+
+def test_a_key_out_of_a_secret_block_is_nowhere_else(
+    config: Path, tmp_path: Path, prefect_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with as_client(prefect_server):
+        from prefect.blocks.system import Secret
+
+        Secret(value=KEY).save("key-of-the-seer", overwrite=True)
+    text = config.read_text().replace('model = "org/seer"', 'model = "org/seer"\nserver_key_block = "key-of-the-seer"')
+    config.write_text(text)
+
+    def play(request: Seen, _number: int) -> Reply:
+        if request.method == "GET":
+            return lists("org/seer")
+        asked = sum(seen.method == "POST" for seen in server.seen)
+        told = json.dumps({"error": {"message": f"I was sent {request.headers['Authorization']}"}}).encode()
+        return says("Coloured boxes.") if asked < 3 else Reply(told, 400)
+
+    with playing(play=play) as server:
+        asked = ("run", str(config), "--until", "captions", "--set", f"captions.server={server.url}")
+        said = subprocess.run(
+            command(tmp_path / "home", *asked),
+            env=prefect_server.environment(),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+    assert said.returncode == 0, said.stderr
+    assert {seen.headers["Authorization"] for seen in server.seen} == {f"Bearer {KEY}"}
+    assert len(tables(tmp_path / "workspace")["captions"]) == 2
+    rejects = dialoguellm(tmp_path / "home", "rejects", "served", "-w", str(tmp_path / "workspace"), "--json")
+    (rejected,) = json.loads(rejects)
+    assert "I was sent Bearer ***" in rejected["detail"], "what the server was sent is told without the key"
+    assert KEY not in said.stdout + said.stderr
+    folders = (tmp_path / "workspace", prefect_server.home)  # with Prefect's database: parameters, logs, artifacts
+    written = {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    assert [path for path, content in written.items() if KEY.encode() in content] == []
+    assert any(b"served.toml" in content for path, content in written.items() if "prefect.db" in path.name)

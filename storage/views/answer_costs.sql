@@ -9,20 +9,11 @@ WITH prices AS (
            CAST(settings ->> 'price_answer' AS DOUBLE) AS price_answer
     FROM stages
     WHERE stage = 'evaluate'
-),
-answers AS (
-    SELECT run_id, split_part(utterance_id, '/', 1) AS corpus, system, count(*) AS answers,
-           count(*) FILTER (predicted IS NULL) AS unparsed,
-           sum(n_prompt_tokens) AS prompt_tokens, sum(n_tokens) AS answer_tokens,
-           count(*) FILTER (n_prompt_tokens IS NULL OR n_tokens IS NULL) AS uncounted, round(sum(seconds), 1) AS seconds
-    FROM predictions
-    WHERE len(map_keys(scores)) = 0
-    GROUP BY ALL
 )
-SELECT a.run_id, a.corpus, a.system, a.answers, a.unparsed, a.prompt_tokens, a.answer_tokens, a.uncounted, a.seconds,
+SELECT a.*,
        CASE WHEN a.uncounted = 0
             THEN (a.prompt_tokens * p.price_prompt + a.answer_tokens * p.price_answer) / 1e6 END AS cost
-FROM answers a
+FROM counted_answers a
 LEFT JOIN prices p USING (run_id)
 WHERE a.prompt_tokens IS NOT NULL OR a.uncounted > 0
 ORDER BY a.run_id, a.corpus, a.system;

@@ -35,5 +35,5 @@ SELECT keys.run_id, u.corpus, u.split, c.utterance_id, c.text, c.model, c.prompt
        ), false) END AS names_gold,
        NOT regexp_matches(c.text, '[.!?…]["'')\]’”]*$') AS unfinished
 FROM keys
-JOIN captions c ON c.stage_key = keys.captions_key
-JOIN utterances u ON u.stage_key = keys.ingest_key AND u.utterance_id = c.utterance_id;
+JOIN captions_history c ON c.stage_key = keys.captions_key
+JOIN utterances_history u ON u.stage_key = keys.ingest_key AND u.utterance_id = c.utterance_id;

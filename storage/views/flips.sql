@@ -7,9 +7,9 @@ SELECT a.run_id AS first_run, b.run_id AS second_run, split_part(a.utterance_id,
        a.utterance_id,
        CASE WHEN b.predicted = b.gold THEN 'gained' WHEN a.predicted = a.gold THEN 'lost' ELSE 'moved' END AS flip,
        a.gold, a.predicted AS first_predicted, b.predicted AS second_predicted, u.speaker, u.text
-FROM predictions a
-JOIN predictions b
+FROM predictions_history a
+JOIN predictions_history b
   ON a.utterance_id = b.utterance_id AND a.system = b.system AND a.run_id <> b.run_id
  AND a.predicted IS DISTINCT FROM b.predicted
 LEFT JOIN stages s ON s.run_id = a.run_id AND s.stage = 'ingest'
-LEFT JOIN utterances u ON u.stage_key = s.stage_key AND u.utterance_id = a.utterance_id;
+LEFT JOIN utterances_history u ON u.stage_key = s.stage_key AND u.utterance_id = a.utterance_id;

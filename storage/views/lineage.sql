@@ -1,6 +1,8 @@
--- What did a prediction come from?  Grain: one row per run, utterance and system.
--- Columns: the prediction and its corpus; the keys of the adapter, instruction, caption and keyframes it rests on;
--- what they hold.
+-- What did a prediction come from, back to the frames and the file?  Grain: one row per run, utterance and system.
+-- Columns: run_id, corpus, utterance_id, system, gold, predicted, prediction_key; the keys of the adapter, instruction,
+-- caption, keyframes and transcript it rests on (…_key: see the view keys) and what they hold: prompt, context_ids,
+-- caption, captioner, frame_times_s (from the line's start), suspect_frames, frames_file (the lake's part that holds the
+-- pictures: see the view pictures), speaker, text, video (in the corpus's folder), start_s, end_s (in the video)
 CREATE OR REPLACE VIEW lineage AS
 WITH keys AS (
     SELECT run_id,
@@ -14,19 +16,21 @@ WITH keys AS (
 ),
 frames AS (
     SELECT stage_key, utterance_id, list(round(time_s, 2) ORDER BY rank) AS frame_times_s,
-           count(*) FILTER (suspect) AS suspect_frames
-    FROM keyframes
-    GROUP BY ALL
+           count(*) FILTER (suspect) AS suspect_frames,
+           $lake || '/keyframes/' || stage_key || '/part-' || lpad(any_value(shard)::VARCHAR, 5, '0') || '.parquet'
+               AS frames_file
+    FROM keyframes_history
+    GROUP BY stage_key, utterance_id
 )
 SELECT p.run_id, split_part(p.utterance_id, '/', 1) AS corpus, p.utterance_id, p.system, p.gold, p.predicted,
        p.stage_key AS prediction_key, keys.adapter_key,
        keys.instructions_key, i.prompt, i.context_ids,
        keys.captions_key, c.text AS caption, c.model AS captioner,
-       keys.keyframes_key, f.frame_times_s, f.suspect_frames,
-       keys.ingest_key, u.speaker, u.text, u.video
-FROM predictions p
+       keys.keyframes_key, f.frame_times_s, f.suspect_frames, f.frames_file,
+       keys.ingest_key, u.speaker, u.text, u.video, u.start_s, u.end_s
+FROM predictions_history p
 JOIN keys USING (run_id)
-LEFT JOIN utterances u ON u.stage_key = keys.ingest_key AND u.utterance_id = p.utterance_id
-LEFT JOIN instructions i ON i.stage_key = keys.instructions_key AND i.utterance_id = p.utterance_id
-LEFT JOIN captions c ON c.stage_key = keys.captions_key AND c.utterance_id = p.utterance_id
+LEFT JOIN utterances_history u ON u.stage_key = keys.ingest_key AND u.utterance_id = p.utterance_id
+LEFT JOIN instructions_history i ON i.stage_key = keys.instructions_key AND i.utterance_id = p.utterance_id
+LEFT JOIN captions_history c ON c.stage_key = keys.captions_key AND c.utterance_id = p.utterance_id
 LEFT JOIN frames f ON f.stage_key = keys.keyframes_key AND f.utterance_id = p.utterance_id;

@@ -25,8 +25,8 @@ setups AS (  -- what is set to null here does not change a result, but for the s
 )
 SELECT setup, min(name) AS name, corpus, split, system,
        count(*) AS runs,
-       list(seed ORDER BY seed) AS seeds,
-       list(run_id ORDER BY seed) AS run_ids,
+       list(seed ORDER BY seed, run_id) AS seeds,
+       list(run_id ORDER BY seed, run_id) AS run_ids,
        round(avg(accuracy), 4) AS accuracy, round(stddev_samp(accuracy), 4) AS accuracy_sd,
        round(avg(weighted_f1), 4) AS weighted_f1, round(stddev_samp(weighted_f1), 4) AS weighted_f1_sd,
        round(avg(macro_f1), 4) AS macro_f1, round(stddev_samp(macro_f1), 4) AS macro_f1_sd

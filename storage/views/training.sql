@@ -6,6 +6,6 @@ SELECT s.run_id, t.stage_key AS adapter_key, t.step, t.epoch, t.loss, t.learning
        t.tokens, t.unique_tokens, round(t.unique_tokens / t.tokens, 3) AS unique_share,
        t.seconds, round(t.tokens / nullif(t.seconds, 0), 1) AS tokens_per_s, t.memory_mib,
        t.dev_loss, t.dev_weighted_f1
-FROM training_log t
+FROM training_log_history t
 JOIN stages s ON s.stage_key = t.stage_key AND s.stage = 'finetune'
 ORDER BY s.run_id, t.step;

@@ -10,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from model.child_process import WorkerLost
 from model.errors import VideoError, WeightsError
 from tasks.video.options import Options
 from tasks.video.outcome import Length, Outcome
-from tasks.video.process import Request, Worker, WorkerLost
+from tasks.video.process import Request, Worker
 from tasks.video.reasons import refuse
 
 T = TypeVar("T")

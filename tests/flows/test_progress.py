@@ -26,9 +26,25 @@ def test_running_shards_count_as_fractions() -> None:
     second(1, 2, "clips")
     assert progress.tasks[0].completed == 0.75
     assert progress.tasks[0].fields["detail"] == "shard 2/2, 1/2 clips"
+    assert stage.percent() == 37.5
     stage.finished(4)
     stage.finished(7)
+    assert stage.percent() == 100
     assert progress.tasks[0].completed == progress.tasks[0].total == 2
+
+
+def test_what_a_page_is_told() -> None:
+    clock = iter([0.0, 60.0, 120.0, 180.0, *[180.0] * 9])
+    progress = Progress(console=Console(file=io.StringIO()), get_time=lambda: next(clock), speed_estimate_period=600)
+    stage = StageProgress(progress, progress.add_task("finetune", total=1, detail=""), STAGES[2], [0])
+    assert (stage.share(), stage.told()) == (0, "")
+    report = stage.callback(0)
+    report(25, 100, "steps")  # as after a resume
+    assert stage.told() == "25/100 steps"
+    report(50, 100, "steps")
+    assert (stage.share(), stage.told()) == (0.5, "50/100 steps, 0:02:00 left")
+    report(100, 100, "steps")
+    assert (stage.share(), stage.told()) == (1, "100/100 steps")
 
 
 def test_a_unit_shows_its_own_count_and_nothing_to_do_is_no_error() -> None:

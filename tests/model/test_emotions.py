@@ -57,6 +57,15 @@ def test_unified_words_are_one_to_one_and_parse_back_in_every_set(corpus: str) -
         ("joy (not sadness)", "meld", "joy"),
         ("afraid", "emorynlp", "scared"),
         ("excitement", "iemocap", "excited"),
+        ("**Joy**", "meld", "joy"),
+        ("- `joy`", "meld", "joy"),
+        ("<b>joy</b>", "meld", "joy"),
+        ("<joy>", "meld", "joy"),
+        ('<answer class="x">joy</answer>', "meld", "joy"),
+        ("\\boxed{\\text{joy}}", "meld", "joy"),
+        ('{"emotion": "joy"}', "meld", "joy"),
+        ("```\njoy\n```", "meld", "joy"),
+        ("<think>\nanger? no.\n</think>\n\nJoy", "meld", "joy"),
     ],
 )
 def test_synonyms_and_dressing_are_understood(text: str, corpus: str, label: str) -> None:
@@ -79,6 +88,9 @@ def test_synonyms_and_dressing_are_understood(text: str, corpus: str, label: str
         ("scared", "iemocap"),
         ("enjoy", "meld"),
         ("<|im_end|>", "meld"),
+        ("<b>joy</b> or <b>anger</b>", "meld"),
+        ("<think>joy, or", "meld"),
+        ("<joy>anger</joy>", "meld"),
         ("I cannot tell.\njoy", "meld"),
     ],
 )

@@ -137,7 +137,10 @@ def test_saved_adapter_loads_here_and_with_plain_peft(tiny_model: Path, tmp_path
     model, tokenizer = noisy(tiny_model, r=4)
     lora.save(model, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
-    assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == "org/base"
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "org/base"
+    assert config["target_modules"] == sorted(config["target_modules"])  # a set: else each process has its own order
+    assert len(config["target_modules"]) == 7
     ours, _ = lora.load(tiny_model, tmp_path, device="cpu")
     theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path)
     assert torch.equal(logits(ours, tokenizer), logits(model, tokenizer))

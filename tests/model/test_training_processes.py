@@ -3,71 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from group_machine import OPTIONS, Killed, Machine, same
 
-from model import checkpoints, lora, packing, trainer
+from model import checkpoints, lora, packing, training_loss, training_workers
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
-from model.training_helper import read
-from model.training_plan import Example, TrainOptions
-from model.training_processes import Helpers, Job, flat, helpers, put
+from model.training_helper import example_of, job_of
+from model.training_plan import Example
+from model.training_processes import Job, flat, put
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-OPTIONS = TrainOptions(
-    learning_rate=3e-3, batch_size=5, micro_batch=2, epochs=2, checkpoint_every=2, weight_decay=0.1, seed=5, keep="last"
-)
-ANSWERS = ("joy", "anger and then some more of it", "fear")
-"""Of very different lengths: a mean over rows, or of processes' means, would be another loss."""
-
-
-class Killed(BaseException):
-    pass
-
-
-class Machine:
-    """Starts the training anew, as often as it is asked to, in one folder."""
-
-    def __init__(self, base: Path, folder: Path, processes: int, options: TrainOptions = OPTIONS, **job: Any) -> None:
-        self.base, self.folder, self.options = base, folder, options
-        self.adapter = lora.LoraOptions(r=4, dropout=0.0)
-        self.job = Job(str(base), self.adapter, options, processes, **{"share": True, **job})
-        self.made: Helpers | None = None
-
-    def run(self, kill_at: int | None = None, lose_at: int | None = None) -> list[TrainingStep]:
-        base, tokenizer = lora.load(self.base, device="cpu")
-        model = lora.attach(base, self.adapter, "tiny", seed=5)
-        lines = [f"Name the emotion.\nRoss: {'well, ' * (k % 4)}line {k}\n" for k in range(12)]
-        items = [packing.encode(tokenizer, line, [ANSWERS[k % 3]]) for k, line in enumerate(lines)]
-        examples = [Example(f"meld/train/0/{k}", item, 1.0 + k % 2) for k, item in enumerate(items)]
-
-        def progress(step: int, _total: int, _what: str) -> None:
-            if step == kill_at:
-                raise Killed
-            if step == lose_at and self.made:
-                os.kill(self.made.running[0].pid, signal.SIGKILL)
-
-        with helpers(model, examples, self.job) as self.made:
-            given: dict[str, Any] = {"share": self.job.share, "helpers": self.made, "progress": progress}
-            return list(trainer.train(model, examples, self.folder, self.options, base="tiny", **given))
-
-    def numbers(self) -> dict[str, Any]:
-        from safetensors.torch import load_file
-
-        return dict(load_file(self.folder / "adapter" / "adapter_model.safetensors"))
-
-
-def same(ours: Machine, theirs: Machine) -> None:
-    import torch
-
-    pairs = [(value, theirs.numbers()[name]) for name, value in ours.numbers().items()]
-    assert all(torch.allclose(a, b, atol=2e-5) for a, b in pairs)
-    assert max(float(a.abs().max()) for a, _ in pairs) > 0.01
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +39,7 @@ def test_two_processes_train_what_one_does(
         assert ours.tokens == theirs.tokens
     same(machine, alone[0])
     assert machine.made is not None
-    assert [process.poll() for process in machine.made.running] == [0]
+    assert [process.poll() for process in machine.made.workers.running] == [0]
 
 
 def test_more_processes_than_rows_and_labels_that_are_compared(
@@ -108,7 +58,7 @@ def test_killed_and_taken_up_with_another_number_of_processes(
     with pytest.raises(Killed):
         machine.run(kill_at=3)
     assert machine.made is not None
-    assert all(process.poll() is not None for process in machine.made.running)  # none is left behind
+    assert all(process.poll() is not None for process in machine.made.workers.running)  # none is left behind
     again = Machine(tiny_model, tmp_path, 1)
     steps = again.run()
     assert [step.step for step in steps] == list(range(1, 7))
@@ -128,23 +78,58 @@ def test_a_lost_process_ends_the_run_which_goes_on_from_its_checkpoint(
     same(machine, alone[0])
 
 
+def hungry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has no memory for more than one row at a time."""
+    real = training_loss.answer_log_probs
+
+    def limited(model: Any, items: Any, **given: Any) -> Any:
+        if len(items) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+        return real(model, items, **given)
+
+    monkeypatch.setattr(training_loss, "answer_log_probs", limited)
+
+
+@pytest.mark.parametrize("short", ["this process", "the other"])
+def test_memory_that_runs_out_in_one_process_halves_the_micro_batch_of_all(
+    short: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = Machine(tiny_model, tmp_path / "small", 2, dataclasses.replace(OPTIONS, micro_batch=1))
+    small.run()
+    if short == "this process":
+        hungry(monkeypatch)
+    else:
+        monkeypatch.setattr(training_workers, "PROGRAM", "hungry_helper")
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    machine = Machine(tiny_model, tmp_path / "hungry", 2, dataclasses.replace(OPTIONS, micro_batch=3))
+    machine.run()
+    assert caplog.text.count("step 1: out of memory; from here on 1 rows at a time, the batch stays 5 rows") == 1
+    assert machine.bytes() == small.bytes()
+
+
+def test_memory_that_runs_out_again_ends_all(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(tiny_model, tmp_path, 2, dataclasses.replace(OPTIONS, micro_batch=4))
+    hungry(monkeypatch)
+    with pytest.raises(TrainingError, match=r"step 1: out of memory with 2 rows at a time \(batch .*micro_batch"):
+        machine.run()
+    assert machine.made is not None
+    assert all(process.poll() is not None for process in machine.made.workers.running)
+
+
 def test_a_process_that_cannot_start_is_told(tiny_model: Path, tmp_path: Path) -> None:
     machine = Machine(tiny_model, tmp_path / "out", 2)
     machine.job = dataclasses.replace(machine.job, base=str(tmp_path / "nothing"))
-    with pytest.raises(TrainingError, match=r"training process 1 ended \(1\): .* cannot be loaded"):
+    with pytest.raises(TrainingError, match=r"training process 1 ended \(1\): no model .*nothing"):
         machine.run()
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_helper_reads_is_what_was_written(tmp_path: Path) -> None:
-    import json
-
+def test_what_a_helper_reads_is_what_was_written() -> None:
     item = packing.Item((1, 2), ((3,), (4, 5)))
-    examples = [Example("a", item, 0.5, 1, (0.1, -2.0)), Example("b", item)]
+    for example in (Example("a", item, 0.5, 1, (0.1, -2.0)), Example("b", item)):
+        assert example_of(json.loads(json.dumps(dataclasses.asdict(example)))) == example
     job = Job("base", lora.LoraOptions(r=2), OPTIONS, 2, share=False, recompute=True, threads=3)
-    path = tmp_path / "job.json"
-    path.write_text(json.dumps({**dataclasses.asdict(job), "examples": [dataclasses.asdict(one) for one in examples]}))
-    assert read(path) == (job, examples)
+    assert job_of(json.dumps(dataclasses.asdict(job))) == job
 
 
 def test_flat_and_put_are_opposites(tiny_model: Path) -> None:

@@ -12,17 +12,19 @@ from finished_run import STAGES, ask, write
 
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
+from storage.catalogue import sql_files
+from storage.copies import LAKE_TABLES
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
-from storage.warehouse import LAKE_VIEWS, RunFacts, publish
+from storage.warehouse import RunFacts, publish
 
 QUESTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
 TABLES = ("runs", "attempts", "stages", "shards", "predictions", "metrics", "test_reads", "exports")
 
 
 def contents(layout: Layout) -> dict[str, list[str]]:
-    names = (*TABLES, *LAKE_VIEWS, *QUESTIONS)
+    names = (*TABLES, *LAKE_TABLES, *QUESTIONS)
     with connect(layout) as connection:
         return {name: sorted(map(repr, query(connection, f"FROM {name}")[1])) for name in names}
 
@@ -47,7 +49,7 @@ def test_publishing_twice_changes_nothing(layout: Layout) -> None:
     first = contents(layout)
     publish(layout, [facts])
     assert contents(layout) == first
-    assert all(first[name] for name in (*TABLES, *LAKE_VIEWS) if name != "rejects")
+    assert all(first[name] for name in (*TABLES, *LAKE_TABLES) if name != "rejects")
 
 
 def test_a_rebuilt_file_is_the_published_one(layout: Layout) -> None:
@@ -78,7 +80,7 @@ def test_a_run_published_again_replaces_only_itself(layout: Layout) -> None:
 def test_results_of_a_version_with_fewer_columns_stay_readable(layout: Layout) -> None:
     facts = write(layout)
     publish(layout, [facts])
-    for path in (layout.lake / "keyframes").glob("*/*.parquet"):
+    for path in (layout.lake / "keyframes").glob("*/part-*.parquet"):
         pq.write_table(pq.read_table(path).drop_columns(["score", "suspect", "face_boxes"]), path)
     publish(layout, [facts], rebuild=True)
     assert ask(layout, "SELECT DISTINCT score, suspect, face_boxes FROM keyframes") == [(None, None, None)]
@@ -155,7 +157,8 @@ def test_an_unfinished_shard_is_invisible(layout: Layout, state: str) -> None:
 def test_rows_shared_by_two_runs_are_there_once(layout: Layout) -> None:
     publish(layout, [write(layout), write(layout, "demo-2")])
     assert len(ask(layout, "FROM utterances")) == 2
-    assert len(ask(layout, "FROM predictions")) == 4
+    assert len(ask(layout, "FROM predictions_history")) == 4
+    assert len(ask(layout, "FROM predictions")) == 2  # of the run used last
 
 
 # ---- the views that answer questions
@@ -230,7 +233,7 @@ def test_a_damaged_part_is_named_and_stops_no_run(published: Layout) -> None:
     publish(published, [facts])
     assert len(ask(published, "FROM runs")) == 2
     assert len(ask(published, "FROM utterances")) == 2
-    with pytest.raises(DialogueError, match=r"captions/key-captions/part-00000\.parquet"):
+    with pytest.raises(DialogueError, match=r"captions/key-captions/all-\w+\.parquet.*warehouse rebuild"):
         ask(published, "FROM captions")
 
 
@@ -247,23 +250,29 @@ def test_a_rebuild_over_a_damaged_part_names_it_and_keeps_the_old_database(publi
 # ---- an older program's results
 
 
-def test_scores_from_before_they_named_their_corpus_stay(layout: Layout) -> None:
+def test_the_first_version_of_the_database_is_brought_up_to_date(layout: Layout) -> None:
+    """Scores from before they named their corpus stay; rows that lie in the lake are read from there."""
     facts = write(layout)
-    publish(layout, [facts])
-    with duckdb.connect(str(layout.database)) as connection:
-        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-        for (name,) in views:
-            connection.execute(f"DROP VIEW {name}")
-        for column in ("corpus", "low", "high"):
-            connection.execute(f"ALTER TABLE metrics DROP COLUMN {column}")
-        for column in ("n_prompt_tokens", "n_tokens"):
-            connection.execute(f"ALTER TABLE predictions DROP COLUMN {column}")
-        for table in ("comparisons", "exports", "counterfactuals"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE about SET value = '001_tables.sql' WHERE name = 'migration'")
-        connection.execute("DELETE FROM about WHERE name = 'views'")
     (path,) = facts.files["metrics"]
     pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
+    with duckdb.connect(str(layout.database)) as connection:
+        connection.execute("CREATE TABLE about (name VARCHAR PRIMARY KEY, value VARCHAR)")
+        connection.execute("INSERT INTO about VALUES ('migration', '001_tables.sql')")
+        connection.execute(sql_files("migrations")["001_tables.sql"])
+        connection.execute("INSERT INTO runs (run_id, name) VALUES ('demo-1', 'demo')")
+        stages = "stages (run_id, position, stage, stage_key, output)"
+        connection.execute(f"INSERT INTO {stages} VALUES ('demo-1', 0, 'evaluate', 'key-evaluate', 'predictions')")
+        shard = "(run_id, stage, stage_key, shard, state)"
+        connection.execute(f"INSERT INTO shards {shard} VALUES ('demo-1', 'evaluate', 'key-evaluate', 0, 'done')")
+        connection.execute(
+            "INSERT INTO metrics SELECT 'demo-1', 'key-score', split, system, metric, label, predicted, value "
+            f"FROM read_parquet('{path}')"
+        )
+        connection.execute("CREATE VIEW lineage AS FROM predictions")
+    publish(layout, [])
+    assert ask(layout, "SELECT run_id, corpus, accuracy FROM scores") == [("demo-1", None, 0.5)]
+    assert ask(layout, "SELECT run_id, count(*) FROM predictions GROUP BY ALL") == [("demo-1", 2)]
+    assert ask(layout, "SELECT dialogue FROM worst_dialogues") == [("demo/train/kitchen",)]
     publish(layout, [write(layout, "demo-2")])
     pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
     publish(layout, [facts])

@@ -13,6 +13,7 @@ import pytest
 from playing_server import lists, playing, refusing_port, says
 from pydantic import ValidationError
 
+from model import machine
 from model.caption_chat import Clip
 from model.caption_prompt import CaptionPrompt
 from model.caption_quality import Limits, fault_of
@@ -20,7 +21,7 @@ from model.captioner import Described
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import ServerError, SettingsError, VideoError
 from tasks import captions
-from tasks.captions import STAGE, CaptionsSettings, frames_by_utterance, identity
+from tasks.captions import STAGE, CaptionsSettings, frames_by_utterance, identity, processes_of
 from tasks.demo.draw import draw
 from tasks.demo.world import Scene, describe, parse_description, random_frames
 from tasks.stage import SECRET, Context
@@ -116,8 +117,8 @@ def test_the_shipped_captioner_says_what_the_demo_shows(tmp_path: Path) -> None:
     assert [row.n_frames for row in good] == [len({frame.jpeg for frame in own}) for own, _ in clips]
     assert {(row.model, row.prompt_id) for row in good} == {("demo", "describe")}
     assert {row.revision for row in good} == {identity(CaptionsSettings())["weights"]}
-    assert done == [(3, 8, "utterances"), (6, 8, "utterances"), (8, 8, "utterances")]
-    again = run(tmp_path, utterances, frames, batch_size=16)
+    assert done == [(2, 8, "utterances"), (5, 8, "utterances"), (8, 8, "utterances")]
+    again = run(tmp_path, utterances, frames, batch_size=16, processes=0)
     assert [replace(row, seconds=0.0) for row in good] == [
         replace(row, seconds=0.0) for row in again if isinstance(row, Caption)
     ]
@@ -125,7 +126,7 @@ def test_the_shipped_captioner_says_what_the_demo_shows(tmp_path: Path) -> None:
 
 def test_no_frames_and_bad_frames_become_rejects(tmp_path: Path) -> None:
     frames = [*clip(0)[0], *keyframes(2, [b"answer: joy"])]
-    rows = run(tmp_path, [utterance(turn) for turn in range(3)], frames)
+    rows = run(tmp_path, [utterance(turn) for turn in range(3)], frames, processes=0)
     assert isinstance(rows[0], Caption)
     rejected = [(row.utterance_id, row.stage, row.reason) for row in rows if isinstance(row, Rejected)]
     assert rejected == [("demo/test/0/1", "captions", "no_frames"), ("demo/test/0/2", "captions", "bad_picture")]
@@ -184,7 +185,7 @@ def test_frames_go_with_their_times_and_words_only_where_wanted(
 def test_settings() -> None:
     with pytest.raises(ValidationError, match="describe, facial-cues, paper-like"):
         CaptionsSettings(prompt="descibe")
-    plain, hasty = CaptionsSettings(), CaptionsSettings(batch_size=2, force=True)
+    plain, hasty = CaptionsSettings(), CaptionsSettings(batch_size=2, force=True, processes=3, timeout_s=9)
     assert plain.key_fields() == hasty.key_fields()
     assert identity(plain) == identity(hasty)
     assert identity(plain)["weights"].startswith("demo-sha256:")
@@ -255,6 +256,18 @@ def test_settings_of_a_server_that_are_refused(settings: dict[str, Any], match: 
         CaptionsSettings.model_validate(settings)
     assert [fault["type"] for fault in caught.value.errors()] == [SECRET], "the value would be shown"
     assert CaptionsSettings(server="http://models.example/v1", enabled=False).server
+
+
+def test_processes_follow_from_the_weights_and_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a model of two thousand million numbers a second process would be 11 GB more."""
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    monkeypatch.setattr(machine, "has_gpu", lambda: False)
+    monkeypatch.setattr(machine, "free_memory", lambda: 20 * 10**9)
+    assert processes_of(CaptionsSettings(), 3_000_000) == 2
+    assert processes_of(CaptionsSettings(model="smolvlm2-256m"), 256_484_928) == 2
+    assert processes_of(CaptionsSettings(model="smolvlm2-2.2b"), 2_246_784_880) == 1
+    assert processes_of(CaptionsSettings(model="org/other"), 2_246_784_880) == 1
+    assert processes_of(CaptionsSettings(model="org/other", processes=2), 2_246_784_880) == 2
 
 
 def test_planning_needs_no_torch() -> None:

@@ -50,7 +50,21 @@ def test_losses_are_scikit_learns() -> None:
     for name in ("nll", "brier"):
         low, high = found[name][1] or (0, 0)
         assert low < found[name][0] < high
-    assert found["ece"] == (calibration_error(reliability(rows)), None)
+    assert found["ece"][0] == pytest.approx(calibration_error(reliability(rows)))
+
+
+def test_the_interval_of_the_error_is_of_whole_dialogues_and_lies_too_high() -> None:
+    """Beside the error of each resample as it stands, computed from its lines."""
+    rows = made(200)
+    (found,) = [bounds for name, _, bounds in losses("meld", rows, 4000, 0) if name == "ece"]
+    by_dialogue = [[row for row in rows if row.utterance_id.startswith(f"meld/test/{d}/")] for d in range(40)]
+    random = np.random.default_rng(1)
+    errors = [
+        calibration_error(reliability([row for d in random.integers(0, 40, 40) for row in by_dialogue[d]]))
+        for _ in range(1000)
+    ]
+    assert found == pytest.approx(tuple(np.quantile(errors, [0.025, 0.975])), abs=0.012)
+    assert np.mean(errors) > calibration_error(reliability(rows)) > 0.02  # of answers that are calibrated
 
 
 def test_bins_hold_every_line_and_say_how_often_it_was_right() -> None:

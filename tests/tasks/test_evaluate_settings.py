@@ -46,6 +46,7 @@ def test_decoding_is_greedy_unless_set() -> None:
         ({"model": "tuned"}, "its answers go by its name"),
         ({"model": "tfidf_lr"}, "its answers go by its name"),
         ({"model": "gpt+prior"}, "its answers go by its name"),
+        ({"model": "gpt+biases"}, "its answers go by its name"),
         ({"model": "two\nlines"}, "printable"),
         ({"model": ""}, "printable"),
         ({"model": "x" * 201}, "printable"),

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from model import emotions, lora, packing, predictor, training_state, weights
 from model.dialogue import Instruction, TrainingStep
 from model.errors import TrainingError
+from tasks import training_board
 from tasks.finetune import STAGE, training_examples
 from tasks.finetune_settings import FinetuneSettings
 from tasks.stage import Context
@@ -247,3 +248,22 @@ def test_the_speaker_task_is_mixed_into_training_and_not_into_the_dev_rows(tiny_
     plain = run(tmp_path / "plain", settings(tiny_model, epochs=1), rows=rows)
     assert sum(step.tokens for step in steps) > sum(step.tokens for step in plain) * 1.3
     assert steps[-1].dev_weighted_f1 is not None
+
+
+def test_tensorboard_is_asked_for_before_anything_is_read(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(training_board, "find_spec", lambda _name: None)
+    with pytest.raises(TrainingError, match=r"dialoguellm\[tensorboard\]"):
+        run(tmp_path, settings(tmp_path / "no-model", tensorboard=True), rows=[])
+
+
+def test_the_log_is_written_for_tensorboard_too(tiny_model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    steps = run(tmp_path, settings(tiny_model, max_steps=2, tensorboard=True))
+    assert len(steps) == 2
+    assert list((tmp_path / "model" / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_a_host_that_lends_does_not_train(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("NODE_RANK", "1")
+    with pytest.raises(TrainingError, match=r"this is host 1: .* host 0 trains"):
+        run(tmp_path, settings(tmp_path / "no-model", hosts=2, rendezvous="10.0.0.1:29500"))

@@ -63,7 +63,7 @@ def test_a_run_in_a_bucket_is_a_local_one_and_is_read_from_anywhere(
     text = "SELECT count(*), count(DISTINCT captions.stage_key) FROM captions JOIN predictions USING (utterance_id)"
     for layout in (there, here):
         with queries.connect(layout) as connection:
-            queries.fetch(layout, connection, text)
+            queries.fetch(layout, text)
             assert queries.query(connection, text)[1] == [(6, 1)]
     assert not [*there.lake.glob("keyframes/*/part-0*")]
     assert rebuild(there) == 1

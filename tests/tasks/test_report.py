@@ -292,8 +292,11 @@ def test_a_correction_and_the_readings_of_the_test_split_are_shown() -> None:
     found = {**rows(), "training_log": []}
     found["metrics"] += [*metrics("tuned+prior"), *metrics(split="dev"), *metrics("tuned+prior", split="dev")]
     found["metrics"] += [replace(metrics()[0], split="dev", system="tuned+prior", metric="tau", value=0.35)]
+    fitted = replace(metrics()[0], split="dev", system="tuned+biases", metric="bias_share", value=0.5)
+    found["metrics"] += [fitted, replace(fitted, metric="bias", label="joy", value=-0.25)]
     shown = page(found, {**about(finetune={"key": "k"}), "test_readings": [{"run_id": "demo-123456"}] * 3})
     assert "to the power of tau = 0.35, chosen on dev. On dev itself: weighted F1 66.7 to 66.7" in shown.text
+    assert "a bias for each label: joy -0.25 nats, 50 % of what is best on dev" in shown.text
     assert "On test: weighted F1 66.7 to 66.7" in shown.text
     assert "Tuned, bias taken back" in shown.text
     assert "The test split was read 3 times by this adapter" in shown.text

@@ -74,6 +74,10 @@ def test_a_correction_is_told_for_dev_and_for_test() -> None:
     both = [of(split, system, 0.5) for split in ("dev", "test") for system in ("tuned", "tuned+prior")]
     (found,) = Scores([*both, tau], "demo").corrections()
     assert (found.title, found.tau, list(found.splits)) == ("Tuned (LoRA)", 0.35, ["dev", "test"])
+    fitted = [("bias_share", None, 0.5), ("bias", "joy", 0.0), ("bias", "neutral", 1.0)]
+    biases = [Metric("demo", "dev", "tuned+biases", name, label, None, value) for name, label, value in fitted]
+    (other,) = Scores([*both, *biases], "demo").corrections()
+    assert (other.tau, other.share, [*other.biases.items()]) == (None, 0.5, [("neutral", 1), ("joy", 0)])
     assert found.splits["test"] == ({"weighted_f1": 0.5}, {"weighted_f1": 0.5})
     assert Scores(both, "demo").corrections() == []
     (alone,) = Scores([*both[:2], tau], "demo").corrections()

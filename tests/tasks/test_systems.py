@@ -50,10 +50,10 @@ def test_a_correction_fitted_on_dev_is_a_system_of_both_splits(tmp_path: Path) -
     run = scored(recorded(tmp_path, hesitant, dev=dev))
     on_test, on_dev = (Systems(run, split) for split in ("test", "dev"))
     for systems in (on_test, on_dev):
-        assert systems.names() == ["tuned", "tuned+prior", "majority", "tfidf_lr"]
+        assert systems.names() == ["tuned", "tuned+biases", "tuned+prior", "majority", "tfidf_lr"]
     metrics = read_rows(run.layout, "metrics", run.key(BY_NAME["score"]), 0)
     stored = {(row.split, row.system): row.value for row in metrics if row.metric == "weighted_f1"}
-    assert len(stored) == 8
+    assert len(stored) == 10
     for split, systems in (("test", on_test), ("dev", on_dev)):
         said = systems.said("tuned+prior")
         assert stored[split, "tuned+prior"] == scores(tally("demo", said.gold, said.answers).sum(0))["weighted_f1"]

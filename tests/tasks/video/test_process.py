@@ -14,9 +14,10 @@ import psutil
 import pytest
 from video_clips import moving, scene, three_shots, write_clip, write_sound
 
+from model.child_process import ROOM, WorkerLost
 from model.errors import VideoError
 from tasks.video.options import Options
-from tasks.video.process import ROOM, Worker, WorkerLost
+from tasks.video.process import Worker
 
 MEMORY = 3 * 2**30
 WHOLE = [(0.0, None)]

@@ -1,0 +1,181 @@
+"""Few large files in place of many small ones: of each table and stage key one sorted copy, which the views read.
+
+A shard of a hundred-odd rows is right for work and resume, and slow to ask: to open 4,000 files takes seconds. So the
+publisher writes the rows of a stage key's finished shards once more, sorted by utterance, into one file beside them,
+named by a digest of what is in it. Pictures are left out: those stay in the shards alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.atomic import replacing
+from model.errors import WorkspaceError
+from storage import files
+from storage.layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
+
+LAKE_TABLES = (
+    *("utterances", "keyframes", "captions", "instructions", "training_log", "dev_predictions", "predictions"),
+    *("rejects", "reports"),
+)
+SCHEMA = "schema"
+LEFT_OUT = {"keyframes": ("jpeg",)}
+_ORDER = {
+    "keyframes": "utterance_id, rank",
+    "training_log": "step",
+    "dev_predictions": "utterance_id, system",
+    "predictions": "utterance_id, system",
+    "reports": "path",
+}
+_ROWS_PER_GROUP = 20_000
+
+_FINISHED = """
+    SELECT k.output, k.stage_key, list(s.shard ORDER BY s.shard),
+           string_agg(concat_ws(' ', s.shard, s.sha256, s.rejects, s.finished_at), ',' ORDER BY s.shard)
+    FROM (SELECT DISTINCT output, stage_key, false AS rejected FROM stages
+          UNION ALL SELECT DISTINCT 'rejects', stage_key, true FROM stages) k
+    JOIN stage_shards s USING (stage_key)
+    WHERE s.state = 'done' AND (NOT k.rejected OR s.rejects > 0)
+    GROUP BY k.output, k.stage_key
+"""
+
+
+def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool = False) -> None:
+    """Writes the copies that are missing, or all ``anew``, and notes them in the table ``copies``.
+
+    Raises WorkspaceError naming the file where a part is damaged and all are made anew. Otherwise that stops nobody's
+    run: the copy is an empty file then, and a query that needs it fails by its name.
+    """
+    found = [row for row in connection.execute(_FINISHED).fetchall() if row[0] in LAKE_TABLES]
+    copies = []
+    for table, stage_key, shards, content in found:
+        path = layout.copy(table, stage_key, _digest(table, content))
+        if anew or not is_whole(files.local(layout, path)):
+            parts = [layout.part(table, stage_key, shard) for shard in shards]
+            files.fetch(layout, parts)
+            try:
+                _write(connection, layout, table, path, parts)
+                files.send_one(layout, path)
+            except WorkspaceError:
+                if anew:
+                    raise
+                path.write_bytes(b"")  # rows are never left out in silence
+        copies.append((table, stage_key, str(path)))
+    connection.execute("DELETE FROM copies")
+    if copies:
+        connection.executemany("INSERT INTO copies VALUES (?, ?, ?)", copies)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a copy is there and could be made."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:
+    """The copies that a database reads."""
+    return {Path(path) for (path,) in connection.execute("SELECT path FROM copies").fetchall()}
+
+
+def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Makes a database that another machine published in a bucket name the copies of this one, and fetches them."""
+    if not layout.mirror:
+        return
+    found = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
+    if found and found[0][0] != str(layout.root):
+        names = [found[0][0], str(layout.root)]
+        connection.execute("UPDATE copies SET path = replace(path, ?, ?)", names)
+        connection.execute("UPDATE summarised SET source = replace(source, ?, ?)", names)
+    files.fetch(layout, in_use(connection))
+
+
+def remove(layout: Layout, kept: Collection[Path]) -> None:
+    """Removes the copies that neither this database nor the one before it reads, and what a killed publisher left.
+
+    A reader that keeps its snapshot through one publication therefore goes on.
+    """
+    for folder in {path.parent for path in kept}:
+        for path in (*folder.glob("all-*.parquet"), *folder.glob(".all-*.tmp")):
+            if path not in kept:
+                with suppress(FileNotFoundError):
+                    path.unlink()
+        if layout.mirror:
+            for name in layout.mirror.bucket.list(f"{layout.mirror.name(folder)}/all-"):
+                if layout.root / name not in kept:
+                    layout.mirror.delete(layout.root / name)
+
+
+def empty(connection: duckdb.DuckDBPyConnection, layout: Layout, table: str) -> Path:
+    """A copy without rows, so that a view has all of today's columns whatever there is."""
+    path = layout.copy(table, SCHEMA, _digest(table, ""))
+    if not path.exists():
+        _write(connection, layout, table, path, [])
+    return path
+
+
+def empty_part(layout: Layout, table: str) -> Path:
+    """An empty part with today's columns; written where there is none, or where it is damaged or of another version."""
+    import pyarrow.parquet as pq
+
+    from storage.tables import to_arrow
+
+    path = layout.lake / table / SCHEMA / "part-empty.parquet"
+    if not _has_columns(path, table):
+        with replacing(path) as temporary:
+            pq.write_table(to_arrow(table, []), temporary)
+    return path
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, layout: Layout, table: str, path: Path, parts: Collection[Path]
+) -> None:
+    import duckdb
+
+    from storage.tables import SCHEMAS
+
+    columns = [name for name in SCHEMAS[table].names if name not in LEFT_OUT.get(table, ())]
+    with replacing(path) as temporary:
+        try:
+            connection.execute(
+                f"COPY (SELECT {', '.join(columns)}, parse_filename(parse_dirpath(filename)) AS stage_key, "
+                "TRY_CAST(regexp_extract(filename, 'part-(\\d+)', 1) AS INTEGER) AS shard "
+                "FROM read_parquet(?, filename = true, union_by_name = true, hive_partitioning = false) "
+                f"ORDER BY {_ORDER.get(table, 'utterance_id')}) TO {quoted(temporary)} "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})",
+                [[str(part) for part in (empty_part(layout, table), *parts)]],
+            )
+        except duckdb.Error as error:
+            first = str(error).strip().partition("\n")[0]
+            raise WorkspaceError(
+                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm warehouse rebuild`; "
+                "where this names a file of the lake, delete that file first"
+            ) from error
+
+
+def _digest(table: str, content: str) -> str:
+    from storage.tables import SCHEMAS
+
+    return hashlib.sha256(f"{SCHEMAS[table]}\n{content}".encode()).hexdigest()[:12]
+
+
+def _has_columns(path: Path, table: str) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from storage.tables import SCHEMAS
+
+    try:
+        return bool(pq.read_schema(path) == SCHEMAS[table])
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def quoted(path: Path | str) -> str:
+    """A path or another text as SQL writes it."""
+    return "'" + str(path).replace("'", "''") + "'"

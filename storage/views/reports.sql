@@ -1,0 +1,7 @@
+-- Which files were written as reports?  Grain: one row per file of a report of the current runs (view current_runs;
+-- reports_history has all).
+-- Columns: path (in the report's folder), bytes, sha256, stage_key, shard.
+CREATE OR REPLACE VIEW reports AS
+SELECT *
+FROM reports_history
+WHERE stage_key IN (SELECT stage_key FROM current_keys);
