@@ -11,9 +11,11 @@ CREATE TABLE stage_shards (     -- one row per stage key and shard, whichever ru
     finished_at TIMESTAMP,
     made_by VARCHAR,            -- the run that did the work
     sha256 VARCHAR,
-    error VARCHAR
+    error VARCHAR,
+    tokens BIGINT,              -- of its prompts and answers; NULL where a stage has none
+    retries BIGINT              -- failures since it last succeeded; NULL where nothing is known
 );
-INSERT INTO stage_shards SELECT DISTINCT ON (stage_key, shard) * EXCLUDE (run_id, stage) FROM shards;
+INSERT INTO stage_shards BY NAME SELECT DISTINCT ON (stage_key, shard) * EXCLUDE (run_id, stage) FROM shards;
 DROP TABLE shards;              -- now a view
 DROP TABLE predictions;         -- now a view
 
