@@ -13,41 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_runs import command, dialoguellm, environment, tables
+from talks import write
 
 from storage import model_folders
 from storage.layout import Layout, at
 from storage.remote import bucket_of
-
-CONFIG = """
-name = "talks"
-seed = 3
-model = {model!r}
-
-[ingest]
-corpus = "table"
-file = {table!r}
-labels = "meld"
-shard_utterances = 8
-
-[finetune]
-epochs = 20
-batch_size = 4
-learning_rate = 1e-3
-checkpoint_every = 1
-"""
-
-
-def write(folder: Path, model: Path) -> Path:
-    lines = ["split,dialogue_id,turn,speaker,text,emotion"]
-    for split, dialogues in (("train", 6), ("dev", 2), ("test", 3)):
-        for dialogue in range(dialogues):
-            for turn, emotion in enumerate(("joy", "anger", "neutral", "sadness")):
-                words = f"{split} {dialogue} says {emotion} {turn}"
-                lines.append(f"{split},{split}{dialogue},{turn},{'Ana' if turn % 2 else 'Ben'},{words},{emotion}")
-    (folder / "talks.csv").write_text("\n".join(lines) + "\n")
-    config = folder / "talks.toml"
-    config.write_text(CONFIG.format(model=str(model), table=str(folder / "talks.csv")))
-    return config
 
 
 def test_killed_on_one_machine_finished_by_another(tmp_path: Path, tiny_model: Path, bucket: str) -> None:
