@@ -7,7 +7,8 @@ them, of MELD's train lines or of made-up ones, with two lines of context and a 
 the answer alone. Both get the same tokens, the same batches in the same order, the same first adapter, the same
 optimizer. TRL (pip install trl datasets) has its tokens ready, no gradient checkpointing, and is tried padded and, if
 not --quick, padding-free; the faster counts. So is ours without oneDNN (model/fast_linear.py), which gains most where
-torch's BLAS does not know the processor. Each trainer is a process of its own that does a step when it is told to.
+torch's BLAS does not know the processor. Each trainer is a process of its own that does a step when it is told to; ours
+and one other are in memory at a time, so that ours is measured again beside each of them.
 
 Steps are timed by the CPU seconds of the process, with one thread unless --threads says more (then by the clock).
 The floor is the multiplications of the frozen weights, forwards and backwards, on the tokens that differ, at the speed
@@ -64,10 +65,10 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="4 steps, shuffled rows, TRL padded")
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--meld", type=Path, help="folder of MELD's CSV files; else lines are made up")
     parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where the weights are kept")
-    parser.add_argument("--trainers", help=f"some of {','.join(NAMES)}; all of them hold 15 GB")
+    parser.add_argument("--trainers", help=f"some of {','.join(NAMES)}; two at a time hold 9 GB")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--order", default="shuffled", help=argparse.SUPPRESS)
@@ -77,11 +78,21 @@ def arguments() -> argparse.Namespace:
 
 
 def compared(options: argparse.Namespace, order: str) -> dict[str, Any]:
-    """All trainers on the same batches, a step each in turn."""
+    """Ours beside each other trainer on the same batches, a step each in turn; two at a time are in memory."""
     names = (["ours", "trl"] if options.quick else NAMES) if options.trainers is None else options.trainers.split(",")
     if not (importlib.util.find_spec("trl") and importlib.util.find_spec("datasets")):
         print("trl and datasets are not installed: no figures of the peer")
         names = [name for name in names if not name.startswith("trl")]
+    others = [name for name in names if name != "ours"]
+    pairs = [["ours", name] for name in others] or [["ours"]]
+    return summary([in_turn(pair, order, options) for pair in pairs])
+
+
+Turn = dict[str, Any]
+"""What two trainers did: their steps by name, their peak memory, what the rows are like, the multiplication's speed."""
+
+
+def in_turn(names: Sequence[str], order: str, options: argparse.Namespace) -> Turn:
     children = {name: start(name, order, options) for name in names}
     steps: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     about = {name: ask(child) for name, child in children.items()}  # loaded
@@ -90,10 +101,10 @@ def compared(options: argparse.Namespace, order: str) -> dict[str, Any]:
         for name, child in children.items():
             steps[name].append(ask(child))
         speeds.append(gflops(options))
-    ends = {name: ask(child) for name, child in children.items()}
+    peaks = {name: ask(child)["peak_mib"] for name, child in children.items()}
     for child in children.values():
         child.wait()
-    return summary(steps, about["ours"], ends, statistics.median(speeds))
+    return {"steps": steps, "peaks": peaks, "about": about["ours"], "speed": statistics.median(speeds)}
 
 
 def start(name: str, order: str, options: argparse.Namespace) -> subprocess.Popen[str]:
@@ -115,35 +126,49 @@ def ask(child: subprocess.Popen[str]) -> dict[str, float]:
     return dict(json.loads(line))
 
 
-def summary(
-    steps: dict[str, list[dict[str, float]]], about: dict[str, float], ends: dict[str, dict[str, float]], speed: float
-) -> dict[str, Any]:
-    seconds = {name: statistics.median(step["seconds"] for step in some[1:]) for name, some in steps.items()}
-    floor = about["gflop_a_step"] / speed
+def summary(turns: Sequence[Turn]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    for name in steps:
-        figures[f"{name}_examples_per_s"] = round(BATCH / seconds[name], 2)
-        figures[f"{name}_peak_mib"] = round(ends[name]["peak_mib"])
-        figures[f"{name}_losses"] = [round(step["loss"], 4) for step in steps[name]]
-    peers = [name for name in steps if name.startswith("trl")]
-    best = min(peers, key=lambda name: seconds[name]) if peers else None
-    gaps = [abs(a["loss"] - b["loss"]) for name in peers for a, b in zip(steps["ours"], steps[name], strict=True)]
+    times: dict[str, float] = {}
+    for turn in turns:
+        seconds = {name: seconds_of(steps) for name, steps in turn["steps"].items()}
+        for name, steps in turn["steps"].items():
+            times[name] = seconds[name] / seconds["ours"]
+            figures[f"{name}_examples_per_s"] = round(BATCH / seconds[name], 2)
+            figures[f"{name}_peak_mib"] = round(turn["peaks"][name])
+            figures[f"{name}_losses"] = [round(step["loss"], 4) for step in steps]
+    peers = [name for name in times if name.startswith("trl")]
+    best = min(peers, key=lambda name: times[name]) if peers else None
+    mean = turns[0]["about"]
+    floors = [turn["about"]["gflop_a_step"] / turn["speed"] for turn in turns]
+    ours = [seconds_of(turn["steps"]["ours"]) for turn in turns]
     return {
-        "vs_trl": vs(steps, seconds, best, "ours"),
-        "loss_gap": max(gaps, default=None),
-        "memory_vs_trl": round(ends["ours"]["peak_mib"] / ends[best]["peak_mib"], 2) if best else None,
-        "vs_trl_without_onednn": vs(steps, seconds, best, "ours_without_onednn"),
-        "ours_vs_floor": round(seconds["ours"] / floor, 2),
-        "gflops": round(speed, 1),
-        "unique_tokens_share": round(about["unique_share"], 3),
-        "padded_tokens_share": round(about["padded_share"], 3),
+        "vs_trl": round(times[best], 2) if best else None,
+        "loss_gap": max((loss_gap(turn) for turn in turns if peers_of(turn)), default=None),
+        "memory_vs_trl": round(figures["ours_peak_mib"] / figures[f"{best}_peak_mib"], 2) if best else None,
+        "vs_trl_without_onednn": (
+            round(times[best] / times["ours_without_onednn"], 2) if best and "ours_without_onednn" in times else None
+        ),
+        "ours_vs_floor": round(statistics.median(a / b for a, b in zip(ours, floors, strict=True)), 2),
+        "gflops": round(statistics.median(turn["speed"] for turn in turns), 1),
+        "unique_tokens_share": round(mean["unique_share"], 3),
+        "padded_tokens_share": round(mean["padded_share"], 3),
         **figures,
     }
 
 
-def vs(steps: Mapping[str, Any], seconds: Mapping[str, float], best: str | None, name: str) -> float | None:
-    """How many times as long a step of the peer takes; None where one of them was not run."""
-    return round(seconds[best] / seconds[name], 2) if best and name in steps else None
+def seconds_of(steps: Sequence[Mapping[str, float]]) -> float:
+    """Those of a step after the first."""
+    return statistics.median(step["seconds"] for step in steps[1:])
+
+
+def peers_of(turn: Turn) -> list[str]:
+    return [name for name in turn["steps"] if name.startswith("trl")]
+
+
+def loss_gap(turn: Turn) -> float:
+    """Largest difference of a step's loss between ours and the peer."""
+    pairs = [zip(turn["steps"]["ours"], turn["steps"][name], strict=True) for name in peers_of(turn)]
+    return max(abs(a["loss"] - b["loss"]) for some in pairs for a, b in some)
 
 
 # ---- in a process of its own

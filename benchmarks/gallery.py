@@ -2,7 +2,7 @@
 
 python benchmarks/gallery.py [--quick] [--lines 10000] [--visits 20]
 
-A made lake (two 640 x 360 frames, a caption and an answer for each line; shards of 256 lines) is opened and its pages are
+A made lake (two 640 x 360 frames, a caption and an answer for each line; shards of 256 lines) is opened, its pages are
 asked for through the server's own application, without the browser's time. Aimed at: no page above 1 s. The floor of a
 page is what its rows cost to render; of a dialogue's first visit, decoding and encoding its pictures.
 """

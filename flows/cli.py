@@ -13,6 +13,7 @@ import sys
 import typer
 
 from flows import (
+    ablation_command,
     automation_commands,
     check_command,
     compare_command,
@@ -48,6 +49,7 @@ explain_command.register(app)
 seceu_command.register(app)
 export_command.register(app)
 frames_command.register(app)
+ablation_command.register(app)
 gallery_command.register(app)
 logs_command.register(app)
 corpus_commands.register(app)

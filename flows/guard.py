@@ -23,7 +23,7 @@ from tasks.stages import BY_NAME
 FAULTY = 3
 SHOWN = 5
 STOPPING = frozenset({"corpus", "source", "captioner", "server", "disk", "leak", "too_many_rejects"})
-NEEDED = {"train": {"finetune", "score"}, "test": {"evaluate", "score"}}
+NEEDED = {"train": {"finetune", "score"}, "test": {"evaluate"}}
 """Stages that cannot work without a line of a split."""
 
 
@@ -34,7 +34,9 @@ def guard(config: str, workspace: Path | None, overrides: Sequence[str], stages:
     """
     values, settings, source = read(config, overrides)
     layout, run = found_at(values, settings, source, workspace)
-    chosen = BY_NAME.keys() if stages is None else stages
+    chosen = {*(BY_NAME if stages is None else stages)}
+    if not getattr(settings.get("evaluate"), "enabled", True):
+        chosen -= {"evaluate"}
     with counting() as progress:
         if run and _ingested(run):
             found = room(run, chosen)

@@ -8,6 +8,7 @@ import inspect
 import json
 import math
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,7 +94,9 @@ def emit_csv(columns: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]])
     show = printable if sys.stdout.isatty() else _encodable
     writer.writerow([show(name) for name in columns])
     for rows in batches:
-        writer.writerows([show(cell) if isinstance(cell, str) else cell for cell in line] for line in rows)
+        writer.writerows(
+            [show(_text(cell)) if isinstance(cell, str | bytes) else cell for cell in line] for line in rows
+        )
 
 
 def counted(number: int, noun: str) -> str:
@@ -103,6 +106,8 @@ def counted(number: int, noun: str) -> str:
 
 def printable(value: Any) -> str:
     """A value as plain text of one line: control characters, which terminals obey, are shown as �."""
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -112,15 +117,22 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def _text(value: str | bytes) -> str:
+    """Text as it is; bytes, such as a picture's, as base64."""
+    return b64encode(value).decode() if isinstance(value, bytes) else value
+
+
 def _encodable(text: str) -> str:
     """The text, with "?" for what UTF-8 cannot hold: bytes of a file name in another encoding."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _json(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity, and of names only text."""
+    """JSON knows neither NaN nor infinity nor bytes, and of names only text."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, bytes):
+        return _text(value)
     if isinstance(value, dict):
         return {str(name): _json(item) for name, item in value.items()}
     return [_json(item) for item in value] if isinstance(value, list | tuple) else value

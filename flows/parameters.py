@@ -61,6 +61,29 @@ class PipelineRequest(Parameters):
     """Look at the input before ingest, and stop where the run could not succeed."""
     f1_drop: float = Field(default=0.02, ge=0, le=1)
     """A fall of weighted F1 by more than this is announced as an event (0.02: two points of a hundred)."""
+    reason: str = Field(default="run", pattern=NO_CONTROLS, min_length=1, max_length=1000)
+    """Why it is run, as the attempt's record and each reading of the test split tell it."""
+
+
+class GridRequest(Parameters):
+    """Which grid of runs is to be run, and which part of it. What is finished is not done again."""
+
+    config: str = Field(pattern=NO_CONTROLS, min_length=1, max_length=1000, examples=["demo-grid"])
+    """Path of a grid's TOML file, or the name of a shipped one; with seeds a configuration."""
+    workspace: str = Field(default="", pattern=NO_CONTROLS, max_length=1000)
+    """Folder of the workspace. Empty: the grid's own."""
+    overrides: list[Annotated[str, Field(pattern=SETTING, max_length=10_000)]] = Field(default=[], max_length=200)
+    """Single settings as KEY=VALUE that hold for every cell."""
+    only: list[Annotated[str, Field(pattern=NO_CONTROLS, max_length=200)]] = Field(default=[], max_length=200)
+    """Cells, by name or pattern: meld, context-*. Empty: all."""
+    test: str = Field(default="", pattern=NO_CONTROLS, max_length=10_000)
+    """Whose test split is read afterwards: chosen, all, or cells separated by commas. Empty: none."""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[], max_length=200)
+    """Seeds of training of one configuration, in place of a grid; each run reads the test split."""
+    yes: bool = False
+    """Begin a grid of more than 200 runs."""
+    check: bool = True
+    """Look at the input before ingest, and leave out what could not succeed."""
 
 
 class RerunRequest(Parameters):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -23,6 +25,7 @@ from flows.guard import guard
 from flows.output import printable
 from flows.parameters import PipelineRequest, RerunRequest
 from flows.settings import prepare, read
+from storage import ledger
 from storage.layout import open_workspace
 from tasks.drive import Outcome, Selection, drive, planned
 from tasks.plan import Run, load_current
@@ -46,7 +49,7 @@ def pipeline(request: PipelineRequest) -> dict[str, int]:
         if request.check:
             _look(request, workspace)
         run = prepare(request.config, workspace=workspace, overrides=request.overrides)
-    return _drive(run, Selection(tuple(request.stages) or None, reason=_reason("run")), request.f1_drop).done
+    return _drive(run, Selection(tuple(request.stages) or None, reason=_reason(request.reason)), request.f1_drop).done
 
 
 @flow(name="dialoguellm-rerun", flow_run_name="{request.run}", task_runner=RUNNER, persist_result=False)
@@ -58,17 +61,16 @@ def rerun(request: RerunRequest) -> dict[str, int]:
     """
     with told(request.run, f"dialoguellm {request.typed()} -w {shlex.quote(request.workspace)}"):
         known = load_current(open_workspace(Path(request.workspace)), request.run)
-        selection = request.selection(_reason(request.typed()))
+        selection = replace(request.selection(_reason(request.typed())), since=_begun(known) if request.force else None)
         if request.dry_run:
             return _shown(known, selection)
     return _drive(known, selection, request.f1_drop).done
 
 
 def _drive(run: Run, selection: Selection, f1_drop: float) -> Outcome:
-    context = FlowRunContext.get()
-    flow_run = str(context.flow_run.id) if context and context.flow_run else None
+    known = _flow_run()
     with told(run.name, run.typed(f"rerun {run.run_id} --failed")), runner.engaged(run):
-        outcome = drive(run, selection, stages.execute, engine="prefect", flow_run=flow_run)
+        outcome = drive(run, selection, stages.execute, engine="prefect", flow_run=str(known.id) if known else None)
     if outcome.done.get("score"):
         for line in announce(run, f1_drop):
             get_run_logger().warning(said(line))
@@ -105,12 +107,23 @@ def _shown(run: Run, selection: Selection) -> dict[str, int]:
 
 def _reason(asked: str) -> str:
     """Why this attempt is made: what was asked for, by whom, and whether this is a retry of it."""
-    context = FlowRunContext.get()
-    known = context.flow_run if context else None
+    known = _flow_run()
     if known is None:
         return asked
     asked = f"scheduled {asked}" if known.auto_scheduled else asked
     return f"retry {known.run_count - 1} of {asked}" if known.run_count > 1 else asked
+
+
+def _begun(run: Run) -> str | None:
+    """When the first attempt of this flow run began, where this is a retry of it."""
+    known = _flow_run()
+    earlier = ledger.attempts(run.layout, run.run_id) if known else []
+    return next((item["started_at"] for item in earlier if known and item.get("flow_run") == str(known.id)), None)
+
+
+def _flow_run() -> FlowRun | None:
+    context = FlowRunContext.get()
+    return context.flow_run if context else None
 
 
 def _typed(request: PipelineRequest) -> str:

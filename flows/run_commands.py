@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,7 @@ def run(
     overrides: Overrides = None,
     direct: Direct = False,
     no_check: Annotated[bool, typer.Option("--no-check", help="Begin without looking at the input first.")] = False,
+    seeds: Annotated[str | None, typer.Option(help="Train with each of these seeds, for example 1,2,3.")] = None,
 ) -> None:
     """Run a configuration; does only what is pending, so the same command resumes it.
 
@@ -62,10 +64,11 @@ def run(
     from tasks.lend import lends
 
     chosen = _choose(from_stage, until, stages)
+    if seeds is not None:
+        return _with_seeds(config, workspace, overrides or (), seeds, chosen, direct=direct, check=not no_check)
     settings = read(config, overrides or ())[1]
     if lends(settings["finetune"]):
-        _lend(prepare(config, workspace=workspace, overrides=overrides or (), create=False))
-        return
+        return _lend(prepare(config, workspace=workspace, overrides=overrides or (), create=False))
     keys_are_blocks = any(map(block_of, settings.values())) and not direct
     if not no_check and not keys_are_blocks and (lesser := guard(config, workspace, overrides or (), chosen)):
         typer.echo(lesser, err=True)
@@ -85,16 +88,43 @@ def run(
             check=keys_are_blocks and not no_check,  # else it was done above, before a server was started
         )
         outcome = Outcome(pipeline(request))
-    _summary(prepared, outcome)
+    return _summary(prepared, outcome)
+
+
+def _with_seeds(
+    config: str,
+    workspace: Path | None,
+    overrides: Sequence[str],
+    seeds: str,
+    stages: tuple[str, ...] | None,
+    *,
+    direct: bool,
+    check: bool,
+) -> None:
+    """A grid of one cell: nothing is chosen, so that test is read at once, as by any run."""
+    from flows.ablation_command import start
+    from flows.ablation_runs import Wanted
+    from flows.grid import of_seeds
+
+    if stages:
+        raise SettingsError("--seeds runs whole pipelines: leave out --from, --until and --stages")
+    numbers = _numbers(seeds, "--seeds")
+    wanted = Wanted(config, test="all", dev=False, check=check, overrides=tuple(overrides))
+    start(of_seeds(config, numbers, overrides), wanted, workspace, direct=direct, form=Format.table, seeds=numbers)
 
 
 @reader
 def plan_command(config: Config, workspace: Workspace = None, overrides: Overrides = None, *, form: Format) -> None:
-    """Show what a run of a configuration would do, and why; changes nothing."""
+    """Show what a run of a configuration, or of a grid of them, would do, and why; changes nothing."""
+    from flows.grid import is_grid
     from flows.settings import prepare
 
+    if is_grid(config):
+        from flows.ablation_command import show_plan
+
+        return show_plan(config, workspace, overrides or (), form)
     prepared = prepare(config, workspace=workspace, overrides=overrides or (), create=False)
-    _print_plan(prepared, planned(prepared, Selection()), form)
+    return _print_plan(prepared, planned(prepared, Selection()), form)
 
 
 @reader
@@ -140,17 +170,23 @@ def rerun(
 
 
 def reap(workspace: Workspace = None) -> None:
-    """Mark attempts whose process is gone as crashed."""
+    """Mark attempts whose process is gone as crashed, and their flow runs on the Prefect server that is configured."""
     layout = open_workspace(workspace or DEFAULT_WORKSPACE)
-    total = 0
+    total, crashed = 0, []
     for record in ledger.runs(layout):
         dead = 0
         with suppress(WorkspaceLocked), holding(layout, record["name"]):
             dead = ledger.mark_crashed(layout, record["run_id"])
+            crashed += [item for item in ledger.attempts(layout, record["run_id"]) if item["state"] == "crashed"]
         if dead:
             publish(load(layout, record["run_id"]))
         total += dead
-    typer.echo(f"{total} attempts marked as crashed")
+    typer.echo(f"{counted(total, 'attempt')} marked as crashed")
+    if any(item.get("flow_run") for item in crashed):
+        quiet_prefect()
+        from flows.zombies import bury
+
+        typer.echo(bury(crashed))
 
 
 def warehouse_rebuild(workspace: Workspace = None) -> None:
@@ -210,13 +246,13 @@ def _choose(first: str | None, last: str | None, listed: str | None) -> tuple[st
     return tuple(names[start:end])
 
 
-def _numbers(text: str | None) -> list[int]:
+def _numbers(text: str | None, option: str = "--shards") -> list[int]:
     if text is None:
         return []
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise SettingsError(f"--shards {text}: write numbers separated by commas, for example 3,17") from None
+        raise SettingsError(f"{option} {text}: write numbers separated by commas, for example 3,17") from None
 
 
 def _print_plan(run: Run, plans: list[StagePlan], form: Format) -> None:

@@ -64,6 +64,8 @@ def read(config: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], di
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source} is not valid TOML: {error}") from error
+    if "base" in values:
+        raise SettingsError(f"{source} is a grid of runs: `dialoguellm ablation {config}` runs it")
     for override in overrides:
         _apply(values, override)
     return values, validate(values, source), source
@@ -100,7 +102,7 @@ def validate(values: Mapping[str, Any], source: str) -> dict[str, StageSettings]
 def _as_evaluate(values: Mapping[str, Any]) -> dict[str, Any]:
     """How evaluate scores test is how calibrate scores dev, but for what each chooses to score."""
     asked = values.get("evaluate", {})
-    apart = ("untuned", "share", "max_rejects")
+    apart = ("enabled", "untuned", "share", "max_rejects")
     return {key: value for key, value in asked.items() if key not in apart} if isinstance(asked, Mapping) else {}
 
 
@@ -142,6 +144,8 @@ def _read(config: str) -> tuple[str, str]:
     try:
         return path.read_text("utf-8"), str(path.resolve())
     except FileNotFoundError:
+        if files("configs").joinpath("ablation", f"{config}.toml").is_file():
+            raise SettingsError(f"{config} is a grid of runs: `dialoguellm ablation {config}` runs it") from None
         raise SettingsError(
             f"no configuration {config!r}: give the path of a TOML file or one of {', '.join(sorted(known))}"
         ) from None

@@ -60,6 +60,7 @@ def sql(
     """Query the results, read-only. Without a query: list the tables and views."""
     layout = open_workspace(workspace)
     text = _text(query, file)
+    asked = TABLES if text is None else text
     bound = parameters(param or [])
     if prompt:
         from flows.sql_prompt import converse
@@ -67,13 +68,13 @@ def sql(
         if text is not None or parquet:
             raise SettingsError("--prompt takes no query, no --file and no --parquet")
         with _little_memory(memory):
-            converse(lambda asked: answer(layout, asked, {}, form, seconds=seconds, memory=memory), _words(layout))
+            converse(lambda line: answer(layout, line, {}, form, seconds=seconds, memory=memory), _words(layout))
         return
     with _little_memory(memory):
         if parquet:
-            _parquet(layout, text or TABLES, bound, seconds=seconds, memory=memory)
+            _parquet(layout, asked, bound, seconds=seconds, memory=memory)
         else:
-            answer(layout, text or TABLES, bound, form, seconds=seconds, memory=memory)
+            answer(layout, asked, bound, form, seconds=seconds, memory=memory)
 
 
 def answer(
@@ -128,7 +129,7 @@ def _parquet(layout: Layout, text: str, bound: dict[str, Any], *, seconds: float
     queries.fetch(layout, text)
     with (
         queries.connect(layout, memory_limit=memory) as connection,
-        queries.asking(connection, text, bound, seconds=seconds) as (_, found),
+        queries.asking(connection, text, bound, seconds=seconds, lazily=True) as (_, found),
     ):
         batches: Any = found.to_arrow_reader(_BATCH)
         with pq.ParquetWriter(sys.stdout.buffer, batches.schema, compression="zstd") as writer:

@@ -26,6 +26,7 @@ from flows.server_keys import given
 from flows.server_log import sent_to_server
 from model.errors import DialogueError
 from storage.layout import open_workspace
+from tasks.apart import apart, opened
 from tasks.drive import Failure
 from tasks.plan import Run, load
 from tasks.run import run_shard
@@ -60,7 +61,8 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     run = load(open_workspace(Path(workspace)), run_id)
     callback = {} if progress is None else {"progress": progress.callback(shard)}
     with given(run.settings[stage]), one_at_a_time(BY_NAME[stage], runner.settings_of(run).gpu_limit):
-        manifest = run_shard(run, stage, shard, **callback)
+        process = opened(run, stage)
+        manifest = process.run_shard(shard, **callback) if process else run_shard(run, stage, shard, **callback)
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
 
 
@@ -69,7 +71,7 @@ def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
     artifact = ProgressArtifact(run, stage)
     failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
     most = runner.ahead(run)
-    with showing(stage, shards) as progress, sent_to_server():
+    with showing(stage, shards) as progress, sent_to_server(), apart(run, stage):
         while True:
             for shard in islice(rest, most - len(waiting)):
                 waiting.append((shard, _submit(run, stage, shard, progress)))

@@ -42,8 +42,11 @@ class ProcessCaptioner:
     memory. RuntimeError when that ends too, or when no token came for ``timeout_s``.
     """
 
-    def __init__(self, job: Job, batch_size: int = 16, processes: int = 1, timeout_s: float = 3600.0) -> None:
-        self.job, self.batch_size, self.processes, self.timeout_s = job, batch_size, processes, timeout_s
+    def __init__(
+        self, job: Job, batch_size: int = 16, processes: int = 1, timeout_s: float = 3600.0, idle_s: float = IDLE_S
+    ) -> None:
+        self.job, self.batch_size, self.processes = job, batch_size, processes
+        self.timeout_s, self.idle_s = timeout_s, idle_s
         self._halved = False
         self._change = threading.Condition()
         self._idle: list[CaptionWorker] = []
@@ -79,6 +82,11 @@ class ProcessCaptioner:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise
         return [results[index] for index in range(len(clips))]
+
+    def running(self) -> int:
+        """Processes that have loaded the model."""
+        with self._change:
+            return len(self._idle) + len(self._since)
 
     def close(self) -> None:
         """Ends the processes that have nothing to do."""
@@ -180,7 +188,7 @@ class ProcessCaptioner:
             with self._change:
                 self._calls -= 1
                 if not self._calls:
-                    self._timer = threading.Timer(IDLE_S, self._close_if_idle)
+                    self._timer = threading.Timer(self.idle_s, self._close_if_idle)
                     self._timer.daemon = True
                     self._timer.start()
 

@@ -115,13 +115,13 @@ def answers(meet: str) -> bool:
 
 
 @contextmanager
-def joined(place: Place, meeting: Meeting) -> Iterator[None]:
+def joined(place: Place, meeting: Meeting, backend: str = "gloo") -> Iterator[None]:
     """Inside the block this process is one of the run's, which have all come."""
     import torch
 
     with _over(_interface(place.meet)), noticing():
         torch.distributed.init_process_group(
-            "gloo",
+            backend,
             store=meeting.of_group(),
             rank=place.rank,
             world_size=place.size,
@@ -176,6 +176,13 @@ def add_up(tensor: Any) -> None:
 
     with noticing():
         torch.distributed.reduce(tensor, 0)
+
+
+def is_of_group(error: RuntimeError) -> bool:
+    """Whether an error in the middle of a model is one of the connection to the others."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or "gloo" in str(error)
 
 
 def tell(text: str = "") -> str:

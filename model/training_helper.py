@@ -6,16 +6,17 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from model import lora, training_group, weights
+from model import lora, sharded_base, training_group, weights
 from model.errors import DialogueError
 from model.packing import Item, supported
 from model.training_group import Lost, Meeting, Place
 from model.training_plan import Example, TrainOptions
-from model.training_processes import STOP, Job, flat, gradient_of_share, put
+from model.training_processes import PASS, STOP, Job, flat, gradient_of_share, noticing_in_model, put
 from model.training_workers import LOST
 
 
@@ -25,30 +26,45 @@ def work(place: Place) -> None:
 
     meeting = Meeting(place.meet)
     job = job_of(meeting.hear("job"))
-    model = _model(job, place)
+    device = f"cuda:{place.local}" if torch.cuda.is_available() else "cpu"
+    model = _model(job, place, device)
     meeting.say(f"ready/{place.rank}")
-    with training_group.joined(place, meeting):
+    backend = sharded_base.backends(device) if job.shard else "gloo"
+    with training_group.joined(place, meeting, backend), noticing_in_model(job):
         examples = [example_of(one) for one in json.loads(training_group.tell())]
-        while True:
-            head = torch.zeros(3, dtype=torch.long)
-            training_group.send(head)
-            step, size, n_rows = head.tolist()
-            if step == STOP:
-                return
-            numbers, adapter = torch.zeros(n_rows, dtype=torch.long), flat(model)
-            training_group.send(numbers, adapter)
-            put(model, adapter)
-            rows = [examples[number] for number in numbers.tolist()]
-            training_group.add_up(gradient_of_share(model, rows, job, size, step, place.rank))
+        if job.shard:
+            sharded_base.share_out(model, device)
+        while _next(model, examples, job, place):
+            pass
 
 
-def _model(job: Job, place: Place) -> Any:
+def _next(model: Any, examples: Sequence[Example], job: Job, place: Place) -> bool:
+    """Does what process 0 asks for; False where that is to stop."""
+    import torch
+
+    head = torch.zeros(3, dtype=torch.long)
+    training_group.send(head)
+    step, size, n_rows = head.tolist()
+    if step == STOP:
+        return False
+    if step == PASS:
+        sharded_base.pass_through(model)
+        return True
+    numbers, adapter = torch.zeros(n_rows, dtype=torch.long), flat(model)
+    training_group.send(numbers, adapter)
+    put(model, adapter)
+    rows = [examples[number] for number in numbers.tolist()]
+    training_group.add_up(gradient_of_share(model, rows, job, size, step, place.rank))
+    return True
+
+
+def _model(job: Job, place: Place, device: str) -> Any:
     import torch
 
     torch.set_num_threads(job.threads)
-    device = f"cuda:{place.local}" if torch.cuda.is_available() else "cpu"
     folder = weights.resolve(job.base, Path(place.cache))
-    base, _ = lora.load(folder, device=device, precision=job.precision, quantize=job.quantize)
+    where, precision = sharded_base.load_where(device, job.precision) if job.shard else (device, job.precision)
+    base, _ = lora.load(folder, device=where, precision=precision, quantize=job.quantize)
     if job.share:
         supported(base)  # registers the attention that shares
     model = lora.attach(base, job.adapter, job.base)

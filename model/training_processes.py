@@ -13,29 +13,33 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model import lora, training_group
+from model import lora, sharded_base, training_group
 from model.errors import TrainingError
 from model.training_group import WAITING_S, Lost, Meeting, Place
 from model.training_hosts import Hosts, Others
 from model.training_loss import n_terms
 from model.training_plan import Example, TrainOptions
-from model.training_step import accumulate, let_go, out_of_memory
+from model.training_step import accumulate, let_go, out_of_memory, parts_of
 from model.training_workers import Workers
 
-STOP = -1
+STOP, PASS = -1, -2
+"""In the place of a step's number: training is over; one token through the model."""
+
 START_S = 1800.0
+"""How long a process has to start, and to follow through a base that is shared out."""
+
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a helper must know to hold the same model. ``base`` is its name (model/weights.py); ``processes`` are those
-    of all hosts, ``threads`` those of each process."""
+    of all hosts, ``threads`` those of each process. ``shard``: each holds its part of the base (sharded_base.py)."""
 
     base: str
     adapter: lora.LoraOptions
@@ -46,6 +50,7 @@ class Job:
     quantize: lora.Quantize = "off"
     recompute: bool = False
     threads: int = 1
+    shard: bool = False
 
 
 class Helpers:
@@ -58,6 +63,12 @@ class Helpers:
         self.workers = workers
         self._model, self._job, self._others = model, job, others
         self._numbers = {id(example): number for number, example in enumerate(examples)}
+        self._announced: sharded_base.Announced | None = None
+
+    def share_out(self, device: str) -> None:
+        """Shares the base out over all processes, and lets them follow this one through it from then on."""
+        sharded_base.share_out(self._model, device)
+        self._announced = sharded_base.Announced(self._model, lambda: tell_head(PASS))
 
     def gradient(self, rows: Sequence[Example], size: int, step: int) -> float:
         """The batch's loss; its gradient is left in the parameters.
@@ -67,21 +78,26 @@ class Helpers:
         import torch
 
         numbers = torch.tensor([self._numbers[id(row)] for row in rows])
-        try:
-            training_group.send(torch.tensor([step, size, len(rows)]), numbers, flat(self._model))
+        in_step = self._announced.step() if self._announced else nullcontext()
+        with self.explained(f"step {step}"), noticing_in_model(self._job), in_step:
+            tell_head(step, size, len(rows))
+            training_group.send(numbers, flat(self._model))
             found = gradient_of_share(self._model, rows, self._job, size, step, rank=0)
             training_group.add_up(found)
-        except Lost as error:
-            raise TrainingError(f"step {step}: {self._why() or error}; the last checkpoint is kept") from error
         loss, without_memory = found[-2:].tolist()
         if without_memory:
             raise MemoryError(f"{without_memory:g} of {self.processes} processes ran out of memory")
         put(self._model, found[:-2], gradients=True)
         return float(loss)
 
-    def _why(self) -> str:
-        """What another process or host says of a broken connection."""
-        return self.workers.fault(2.0) or (self._others.fault(5.0) if self._others else "")
+    @contextmanager
+    def explained(self, where: str) -> Iterator[None]:
+        """Raises TrainingError where the others are lost inside the block, with what they say of it."""
+        try:
+            yield
+        except Lost as error:
+            why = self.workers.fault(2.0) or (self._others.fault(5.0) if self._others else "") or error
+            raise TrainingError(f"{where}: {why}; the last checkpoint is kept") from error
 
 
 @contextmanager
@@ -103,7 +119,8 @@ def helpers(
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dialoguellm-")))
-        meet, waiting_s = (hosts.meet, hosts.waiting_s) if hosts else (str(folder / "meet"), WAITING_S)
+        meet = hosts.meet if hosts else str(folder / "meet")
+        waiting_s = hosts.waiting_s if hosts else START_S if job.shard else WAITING_S
         meeting = stack.enter_context(closing(Meeting(meet, lead=True)))
         others = Others(hosts, meeting) if hosts else None
         workers = Workers([Place(rank, job.processes, meet, rank, str(cache)) for rank in range(1, here)], folder)
@@ -114,11 +131,17 @@ def helpers(
             meeting.say("job", json.dumps(asdict(job)))
             workers.start()
             _wait_for_all(meeting, job, workers, others)
-            with training_group.joined(Place(0, job.processes, meet, waiting_s=waiting_s), meeting):
-                training_group.tell(json.dumps([asdict(example) for example in examples]))
-                yield Helpers(model, examples, job, workers, others)
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            backend = sharded_base.backends(device) if job.shard else "gloo"
+            with training_group.joined(Place(0, job.processes, meet, waiting_s=waiting_s), meeting, backend):
+                made = Helpers(model, examples, job, workers, others)
+                with made.explained("training"), noticing_in_model(job):
+                    training_group.tell(json.dumps([asdict(example) for example in examples]))
+                    if job.shard:
+                        made.share_out(device)
+                    yield made
                 with suppress(Lost):  # one that is gone need not be told
-                    training_group.send(torch.tensor([STOP, 0, 0]))
+                    tell_head(STOP)
 
 
 def _require_gpus(wanted: int) -> None:
@@ -153,19 +176,42 @@ def _wait_for_all(meeting: Meeting, job: Job, workers: Workers, others: Others |
         time.sleep(_POLL_S)
 
 
+def tell_head(step: int, size: int = 0, n_rows: int = 0) -> None:
+    """What comes next, to all: a step's number, how many rows it computes at a time, and how many rows it has."""
+    import torch
+
+    training_group.send(torch.tensor([step, size, n_rows]))
+
+
+@contextmanager
+def noticing_in_model(job: Job) -> Iterator[None]:
+    """A shared-out model asks the others for weights: inside the block Lost where they are gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not job.shard or not training_group.is_of_group(error):
+            raise
+        raise Lost(str(error).splitlines()[0]) from error
+
+
 def gradient_of_share(model: Any, rows: Sequence[Example], job: Job, size: int, step: int, rank: int) -> Any:
     """Float32 on the CPU: what every ``processes``-th row adds to the gradient of a batch, and last to its loss; behind
     them 1 where memory ran out, and all the rest is 0."""
     import torch
 
-    terms = n_terms(rows, job.options.loss_on)
+    terms, shares = n_terms(rows, job.options.loss_on), [rows[n :: job.processes] for n in range(job.processes)]
+    rounds = [sum(1 for _ in parts_of(share, size)) for share in shares]
+    idle = [rows[:1]] * (max(rounds) - rounds[rank]) if job.shard else []
     loss, failed = 0.0, 0.0
     try:
-        own = rows[rank :: job.processes]
-        loss = accumulate(model, own, size, step, job.options, job.share, terms=terms, rank=rank)
+        loss = accumulate(*(model, shares[rank], size, step, job.options, job.share), terms=terms, rank=rank, idle=idle)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
+        if job.shard:  # the others wait for this process in the middle of the model
+            raise TrainingError(
+                f"step {step}: out of memory with {size} rows at a time; set a smaller finetune.micro_batch"
+            ) from error
         failed = 1.0
     if failed:  # here, where the failed computation is no longer held by the error
         let_go(model)

@@ -64,7 +64,7 @@ def take(
         raise TrainingError(f"step {state.step}: the gradient is not finite (batch {names}); lower learning_rate")
     optimizer.step()
     size, shares = state.micro_batch or options.micro_batch, [rows[rank::processes] for rank in range(processes)]
-    parts = [[row.item for row in part] for one in shares for part in _parts(one, size)]
+    parts = [[row.item for row in part] for one in shares for part in parts_of(one, size)]
     return {
         "step": state.step,
         "loss": loss,
@@ -138,10 +138,12 @@ def accumulate(
     *,
     terms: int | None = None,
     rank: int = 0,
+    idle: Sequence[Sequence[Example]] = (),
 ) -> float:
     """The rows' loss; its gradient is left in the parameters, None where there are no rows.
 
-    ``terms`` is what both are divided by, if the rows are a part of a batch: process ``rank``'s.
+    ``terms`` is what both are divided by, if the rows are a part of a batch: process ``rank``'s. ``idle`` are rows that
+    are computed too and count for nothing.
     """
     import torch
 
@@ -153,16 +155,18 @@ def accumulate(
     with torch.random.fork_rng():
         # the step's dropout, the same after a resume
         torch.manual_seed(options.seed * 1_000_003 + step + rank * 2**40)
-        for part in _parts(rows, size):
+        for part in parts_of(rows, size):
             found = losses(model, part, options.loss_on, share=share)
             _require_finite(found, part, step)
             loss = found.sum() / terms
             loss.backward()
             total += float(loss.detach())
+        for unpaid in idle:
+            (losses(model, unpaid, options.loss_on, share=share).sum() * 0.0).backward()
     return total
 
 
-def _parts(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
+def parts_of(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
     """What is computed together: so many rows at most, of one task."""
     for _, group in groupby(rows, key=lambda row: row.task):
         some = list(group)

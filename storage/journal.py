@@ -26,6 +26,7 @@ LONGEST = 64_000
 """Bytes of a line, more or less: tracebacks are cut."""
 
 _WHERE: ContextVar[Mapping[str, Any]] = ContextVar("where", default={})  # noqa: B039  # never changed in place
+_ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
 _KEPT: dict[str, _Lines] = {}
 
 Line = dict[str, Any]
@@ -47,10 +48,20 @@ def where() -> Mapping[str, Any]:
 
 
 @contextmanager
+def told_elsewhere() -> Iterator[None]:
+    """Meanwhile ``keeping`` keeps nothing: what is logged is sent to a process that does."""
+    token = _ELSEWHERE.set(True)
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(token)
+
+
+@contextmanager
 def keeping(layout: Layout, run_id: str) -> Iterator[None]:
     """Keeps what is logged meanwhile in the run's file. A log that cannot be written stops nothing."""
     path = str(layout.log(run_id))
-    if path in _KEPT:  # shards in threads of one process
+    if path in _KEPT or _ELSEWHERE.get():  # shards in threads of one process; or in one that tells another
         yield
         return
     handler = _Lines(layout, run_id)

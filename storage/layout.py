@@ -12,6 +12,7 @@
   reports/<run id>/index.html
   comparisons/<key>.json                 what `compare` found of two systems
   seceu/<key>.json                       what `seceu` found of one system, answers and all
+  ablations/<grid>/grid.json             the runs of a grid and what was found; index.html, its page
   results.duckdb                         the warehouse; can be rebuilt from the rest
   logs/<run id>.jsonl                    what happened in it, as JSON lines
   locks/  cache/
@@ -67,6 +68,13 @@ class Layout:
     @property
     def comparisons(self) -> Path:
         return self.root / "comparisons"
+
+    @property
+    def ablations(self) -> Path:
+        return self.root / "ablations"
+
+    def ablation(self, name: str) -> Path:
+        return self.root / "ablations" / name
 
     @property
     def seceu(self) -> Path:

@@ -75,10 +75,16 @@ def query(
 
 @contextmanager
 def asking(
-    connection: duckdb.DuckDBPyConnection, text: str, parameters: Parameters = (), *, seconds: float | None = None
-) -> Iterator[tuple[list[str], duckdb.DuckDBPyConnection]]:
+    connection: duckdb.DuckDBPyConnection,
+    text: str,
+    parameters: Parameters = (),
+    *,
+    seconds: float | None = None,
+    lazily: bool = False,
+) -> Iterator[tuple[list[str], Any]]:
     """Column names of one reading statement, and what its rows are fetched from, inside the block.
 
+    With ``lazily`` that is a relation of DuckDB's, which hands out Arrow as it goes, else the executed connection.
     ``parameters`` are bound to ``?`` or ``$name``, never spliced. Raises DialogueError where the statement fails, is no
     query, or it and the block take longer than ``seconds``.
     """
@@ -97,8 +103,12 @@ def asking(
         if seconds:
             timer.start()
         bound = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        found = connection.execute(text, bound)
-        yield [item[0] for item in found.description or []], found
+        if lazily:
+            relation = connection.sql(text, params=bound)
+            yield list(relation.columns), relation
+        else:
+            found = connection.execute(text, bound)
+            yield [item[0] for item in found.description or []], found
     except duckdb.Error as error:
         if late.is_set():
             advice = "narrow it down (WHERE run_id = …, LIMIT), or allow more with --seconds"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
-from storage import catalogue, copies, counting, ledger
+from storage import ablations, catalogue, copies, counting, ledger
 from storage import files as stored
 from storage.layout import Layout
 from storage.ledger import Record
@@ -108,6 +108,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
             _migrate(connection)
             copies.move(connection, layout)
             before = copies.in_use(connection)
+            _replace_shards(connection, [row for run in facts for row in run.rows.get("shards", ())])
             for run in facts:
                 _replace_run(connection, run)
             _replace_what_is_of_no_run(connection, layout)
@@ -144,9 +145,7 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
     for table in RUN_TABLES:
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [facts.run_id])
     for table, rows in facts.rows.items():
-        if table == "shards":
-            _replace_shards(connection, rows)
-        else:
+        if table != "shards":
             _insert(connection, table, rows)
     for table, paths in facts.files.items():
         if paths:
@@ -160,16 +159,24 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
 
 
 def _replace_shards(connection: duckdb.DuckDBPyConnection, rows: Sequence[Record]) -> None:
-    keys = list(dict.fromkeys(row["stage_key"] for row in rows))
+    """Shards belong to their stage key; what several runs tell of one is the same."""
+    own = {(row["stage_key"], row["shard"]): row for row in rows}
+    keys = list(dict.fromkeys(key for key, _ in own))
+    connection.begin()
     connection.execute("DELETE FROM stage_shards WHERE list_contains(?::VARCHAR[], stage_key)", [keys])
     left_out = {"run_id", "stage"}
-    own = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
-    _insert(connection, "stage_shards", own)
+    _insert(
+        connection,
+        "stage_shards",
+        [{name: value for name, value in row.items() if name not in left_out} for row in own.values()],
+    )
+    connection.commit()
 
 
 def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     scores, answers = ledger.seceu(layout)
     found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
+    found |= ablations.tables(layout)
     connection.begin()
     for table, rows in found.items():
         connection.execute(f"DELETE FROM {table}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from model.dialogue import Prediction, Rejected
 from tasks import evaluate
@@ -18,6 +19,10 @@ class CalibrateSettings(EvaluateSettings):
 
     untuned: bool = False
     """Score the base model without the adapter as well."""
+
+    def key_fields(self) -> dict[str, Any]:
+        """As evaluate's; ``enabled`` always was in this one."""
+        return {**super().key_fields(), "enabled": self.enabled}
 
 
 def run(rows: Rows, settings: CalibrateSettings, context: Context) -> Iterator[Prediction | Rejected]:
@@ -38,4 +43,5 @@ STAGE = Stage(
     identity=evaluate.identity,
     totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
+    apart=True,
 )

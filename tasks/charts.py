@@ -169,6 +169,30 @@ def _short(label: str) -> str:
     return shown if len(shown) <= 16 else f"{shown[:15]}…"
 
 
+def whiskers(
+    names: Sequence[str],
+    values: Sequence[float],
+    bounds: Sequence[tuple[float, float] | None],
+    marks: Sequence[float | None],
+    alt: str,
+) -> str:
+    """A dot a name (shares, 0..1), with its interval where it has one, and a cross at the mark where there is one."""
+    with _drawing("whiskers", 0.34 * len(names) + 0.7, alt) as drawing:
+        axes = drawing.axes
+        for y, (value, ends, mark) in enumerate(zip(values, bounds, marks, strict=True)):
+            if ends:
+                axes.plot([100 * ends[0], 100 * ends[1]], [y, y], color=_ACCENT, lw=1.6, alpha=0.55)
+            axes.plot([100 * value], [y], "o", color=_ACCENT, ms=5)
+            if mark is not None:
+                axes.plot([100 * mark], [y], "x", color=_MUTED, ms=6, mew=1.6)
+        axes.set_yticks(range(len(names)), [name if len(name) <= 34 else f"{name[:33]}…" for name in names])
+        axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="weighted F1, percent")
+        axes.grid(axis="x", lw=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+    return drawing.svg
+
+
 @contextmanager
 def _drawing(name: str, height: float, alt: str) -> Iterator[Drawing]:
     import matplotlib

@@ -134,13 +134,28 @@ def _differ(found: Sequence[Pair]) -> str:
 
 def differences(pair: Pair, resamples: int = 10_000, seed: int = 0) -> list[Difference]:
     """Accuracy, weighted and macro F1 of both, and what lies between them."""
+    return mean_differences([pair], resamples, seed)
+
+
+def mean_differences(found: Sequence[Pair], resamples: int = 10_000, seed: int = 0) -> list[Difference]:
+    """The same of the mean scores of several pairs on the same lines, such as seeds of one training.
+
+    All pairs meet the same draws and the same swaps of dialogues, so that what is said is of these trainings: how far
+    others would lie is their standard deviation's to say. The names are the first pair's; McNemar's test is of one.
+    """
     import numpy as np
 
+    pair = found[0]
     dialogues = list(dict.fromkeys(map(dialogue_of, pair.first.answers)))
-    counts = [tally(pair.corpus, side.gold, side.answers, dialogues) for side in (pair.first, pair.second)]
-    both = np.stack(counts, axis=1)
-    values, drawn = scores(both.sum(0)), scores(resample(both, resamples, seed))
-    swapped = scores(swap(both, resamples, seed))
+    sides = [
+        [tally(one.corpus, one.first.gold, one.first.answers, dialogues) for one in found],
+        [tally(one.corpus, one.second.gold, one.second.answers, dialogues) for one in found],
+    ]
+    both = np.stack([np.stack(side, axis=1) for side in sides], axis=1)  # [dialogue, side, pair, gold, said]
+    values, drawn, swapped = (
+        {name: one[name].mean(-1) for name in OVERALL}
+        for one in (scores(both.sum(0)), scores(resample(both, resamples, seed)), scores(swap(both, resamples, seed)))
+    )
     return [
         Difference(
             first=pair.first.name,
@@ -156,7 +171,7 @@ def differences(pair: Pair, resamples: int = 10_000, seed: int = 0) -> list[Diff
             second_value=float(values[name][1]),
             difference=float(values[name][0] - values[name][1]),
             swap_p=_swap_p(values[name], swapped[name]),
-            mcnemar_p=_mcnemar(pair) if name == "accuracy" else None,
+            mcnemar_p=_mcnemar(pair) if name == "accuracy" and len(found) == 1 else None,
             **_spread(drawn[name][:, 0] - drawn[name][:, 1]),
         )
         for name in OVERALL

@@ -28,12 +28,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which part of a run is wanted: all of it by default."""
+    """Which part of a run is wanted: all of it by default.
+
+    ``since`` is when something forced was begun that is now retried: what has been done since is not done again.
+    """
 
     stages: tuple[str, ...] | None = None
     shards: tuple[int, ...] | None = None
     force: bool = False
     reason: str = "run"
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,10 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow
                         attempt["scores"] = scored(run)
         except BaseException as error:
             with suppress(OSError, DialogueError):  # a full disk must not hide why the run stopped
-                _finish(run, attempt, "failed", str(error) or type(error).__name__)
+                if isinstance(error, Exception):
+                    _finish(run, attempt, "failed", str(error) or type(error).__name__)
+                else:  # Ctrl-C, or a signal that an orchestrator passes on
+                    _finish(run, attempt, "cancelled", f"interrupted ({type(error).__name__})")
             raise
         _finish(run, attempt, "completed", None)
     return outcome
@@ -97,7 +104,7 @@ def planned(run: Run, selection: Selection) -> list[StagePlan]:
     _check(run, selection)
     plans = []
     for stage in _selected(run, selection):
-        item = plan_stage(run, stage, force=selection.force)
+        item = plan_stage(run, stage, force=selection.force, since=selection.since)
         if selection.shards is not None and not stage.unit:
             item.pending[:] = [entry for entry in item.pending if entry.shard in selection.shards]
         plans.append(item)
@@ -132,7 +139,7 @@ def _check(run: Run, selection: Selection) -> None:
 def _run_stage(
     run: Run, stage: Stage, selection: Selection, execute: Execute, attempt: Record, outcome: Outcome
 ) -> None:
-    item = plan_stage(run, stage, force=selection.force)
+    item = plan_stage(run, stage, force=selection.force, since=selection.since)
     shards = [entry.shard for entry in item.pending]
     if selection.shards is not None and not stage.unit:
         shards = [shard for shard in shards if shard in selection.shards]
@@ -141,7 +148,7 @@ def _run_stage(
         _record_test_read(run, stage, shards, attempt, selection)
         with holding(run.layout, f"_{stage.name}-{run.key(stage)}"):  # other configurations may share this stage
             if selection.force and stage.unit:
-                _set_aside(run, stage)
+                _set_aside(run, stage, selection.since)
             failures = execute(run, stage, shards)
         outcome.done[stage.name] = len(shards) - len(failures)
         publish(run)
@@ -158,10 +165,19 @@ def _run_stage(
         )
 
 
-def _set_aside(run: Run, stage: Stage) -> None:
-    """A finished training run would only be read again: a forced one begins anew, the old one is kept beside it."""
+def _set_aside(run: Run, stage: Stage, since: str | None) -> None:
+    """A finished training run would only be read again: a forced one begins anew, the old one is kept beside it.
+
+    A retry of a forced one goes on with what was begun since.
+    """
     folder = run.layout.model(run.key(stage))
-    model_folders.move(run.layout, folder, folder.with_name(f"{folder.name}.before-{ledger.now().replace(':', '')}"))
+    begun = _aside(folder.name, since) if since else None
+    if not (begun and any(path.name >= begun for path in folder.parent.glob(_aside(folder.name, "*")))):
+        model_folders.move(run.layout, folder, folder.with_name(_aside(folder.name, ledger.now())))
+
+
+def _aside(name: str, time: str) -> str:
+    return f"{name}.before-{time.replace(':', '')}"
 
 
 def _require_inputs(run: Run, stage: Stage) -> None:

@@ -162,4 +162,5 @@ STAGE = Stage(
     identity=identity,
     totals=("n_prompt_tokens", "n_tokens"),
     gpu=True,
+    apart=True,
 )

@@ -31,6 +31,9 @@ class EvaluateSettings(ServerSettings):
     SECTION: ClassVar[str] = "evaluate"
     SHORTER: ClassVar[str] = "instructions.max_tokens"
 
+    enabled: bool = True
+    """False: the test split is not opened, and only dev is scored where calibrate is on."""
+
     model: str = weights.DEFAULT
     """The base model, the same as finetune.model; with evaluate.server the server's name of another model."""
 
@@ -78,7 +81,7 @@ class EvaluateSettings(ServerSettings):
         left_out = unused.get(self.method, {"normalise"})
         if self.server:
             left_out = {"normalise", "untuned", "num_beams", "repetition_penalty"}
-        return {name: value for name, value in super().key_fields().items() if name not in left_out}
+        return {name: value for name, value in super().key_fields().items() if name not in {*left_out, "enabled"}}
 
     def decoding(self) -> Decoding:
         """How answers are generated."""

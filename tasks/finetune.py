@@ -6,9 +6,10 @@ import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
-from model import emotions, lora, packing, trainer, weights
+from model import emotions, lora, packing, sharded_base, trainer, weights
 from model.chat import chat_template
 from model.dialogue import Instruction, TrainingStep, corpus_of
 from model.errors import TrainingError
@@ -47,7 +48,7 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     threads = settings.threads or max(1, torch.get_num_threads() // settings.processes)
     torch.set_num_threads(threads)
     folder = weights.resolve(settings.model, context.cache, progress=context.progress)
-    base, tokenizer = lora.load(folder, precision=settings.precision, quantize=settings.quantize)
+    base, tokenizer = _load(folder, settings)
     examples = training_examples(tokenizer, chosen, settings)
     check_tokens(tokenizer, chosen, [example.item for example in examples], base.config)
     if settings.speaker_task:
@@ -62,6 +63,7 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
         *(settings.model, adapter, _options(settings), processes, share, settings.precision, settings.quantize),
         recompute=settings.gradient_checkpointing,
         threads=threads,
+        shard=settings.shard_base,
     )
     what = f"steps on {len(chosen)} of {len(train)} rows"
     with helpers(model, examples, job, context.cache, hosts, context.progress) as others:
@@ -78,6 +80,16 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
         )
         board = context.folder / training_board.FOLDER
         yield from training_board.logged(steps, board) if settings.tensorboard else steps
+
+
+def _load(folder: Path, settings: FinetuneSettings) -> tuple[Any, Any]:
+    import torch
+
+    if not settings.shard_base:
+        return lora.load(folder, precision=settings.precision, quantize=settings.quantize)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    where, precision = sharded_base.load_where(device, settings.precision)
+    return lora.load(folder, device=where, precision=precision)
 
 
 def training_examples(tokenizer: Any, rows: Sequence[Instruction], settings: FinetuneSettings) -> list[Example]:
@@ -170,4 +182,5 @@ STAGE = Stage(
     identity=identity,
     totals=("tokens",),
     gpu=True,
+    apart=True,
 )

@@ -70,6 +70,7 @@ class FinetuneSettings(StageSettings):
             "rendezvous",
             "host_timeout",
             "tensorboard",
+            "shard_base",
         }
     )
 
@@ -191,6 +192,9 @@ class FinetuneSettings(StageSettings):
     host_timeout: float = Field(default=600, gt=0)
     """Seconds that hosts wait for one another, to begin and at each step."""
 
+    shard_base: bool = False
+    """Each process holds only its part of the frozen base (FSDP): for one that no GPU holds. For several processes."""
+
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of each process; default: as many as torch chooses, shared out."""
 
@@ -219,6 +223,14 @@ class FinetuneSettings(StageSettings):
     def _hosts_meet(self) -> FinetuneSettings:
         if self.hosts > 1 and not self.rendezvous:
             raise ValueError("several hosts need rendezvous, the host:port on which host 0 listens")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_out(self) -> FinetuneSettings:
+        if self.shard_base and self.hosts * self.processes == 1:
+            raise ValueError("shard_base shares the base out over several processes: set processes or hosts")
+        if self.shard_base and self.quantize != "off":
+            raise ValueError('shard_base takes a base in plain numbers: set quantize = "off"')
         return self
 
     @model_validator(mode="after")

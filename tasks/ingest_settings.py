@@ -18,7 +18,7 @@ CHOICES_OF = {
     **dict.fromkeys(("iemocap", "subtitles"), frozenset({"labels"})),
     "joint": frozenset({"parts"}),
 }
-TOGETHER = frozenset({"seed", "shard_utterances", "max_rejects", "leaks", "parts"})
+TOGETHER = frozenset({"seed", "shard_utterances", "max_rejects", "hang_after_s", "leaks", "parts"})
 """Settings that hold for all parts of a joint corpus, set once."""
 
 

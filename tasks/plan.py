@@ -176,8 +176,8 @@ def plan(run: Run, names: Sequence[str] | None = None) -> list[StagePlan]:
     return [plan_stage(run, stage) for stage in run.stages() if names is None or stage.name in names]
 
 
-def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
-    """The state of one stage; with ``force`` finished shards are pending too."""
+def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None = None) -> StagePlan:
+    """The state of one stage; with ``force`` finished shards are pending too, but those finished after ``since``."""
     key = run.key(stage)
     files.refresh(run.layout, run.layout.folder(stage.writes, key))
     shards = run.shards_of(stage)
@@ -191,7 +191,7 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
         if state == "done" and found:
             rows, rejects = rows + found["rows"], rejects + found["rejects"]
             seconds += found.get("seconds", 0.0)
-            if force:
+            if force and (since is None or str(found.get("finished_at", "")) < since):
                 pending.append(Pending(shard, "forced"))
         elif state == "missing":
             pending.append(Pending(shard, *why))
@@ -199,6 +199,12 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False) -> StagePlan:
             detail = str((found or {}).get("error", "")) if state == "failed" else "not the file that was written"
             pending.append(Pending(shard, state, detail))
     return StagePlan(stage, key, len(shards), pending, rows, rejects, seconds)
+
+
+def done(run: Run, stage: Stage) -> int | None:
+    """How many shards of a stage are whole; None until ingest has cut them."""
+    shards = run.shards_of(stage)
+    return None if shards is None else sum(_state(run, stage, shard)[0] == "done" for shard in shards)
 
 
 def differences(old: Record, new: Record) -> str:

@@ -19,17 +19,26 @@ def publish(run: Run) -> None:
 
 def rebuild(layout: Layout) -> int:
     """Makes results.duckdb anew from the lake and the records of all runs; returns how many runs."""
-    found = [facts(load(layout, record["run_id"])) for record in ledger.runs(layout)]
+    known: dict[str, list[Record]] = {}
+    found = [facts(load(layout, record["run_id"]), known) for record in ledger.runs(layout)]
     warehouse.publish(layout, found, rebuild=True)
     return len(found)
 
 
-def facts(run: Run) -> RunFacts:
-    """Everything the warehouse holds of a run, read from its record, attempts and manifests."""
+def facts(run: Run, known: dict[str, list[Record]] | None = None) -> RunFacts:
+    """Everything the warehouse holds of a run, read from its record, attempts and manifests.
+
+    ``known`` keeps shards by stage key: runs share them, and each is a file to read.
+    """
+    known = {} if known is None else known
     for stage in run.stages():
-        files.refresh(run.layout, run.layout.folder(stage.writes, run.key(stage)))
+        if run.key(stage) not in known:
+            files.refresh(run.layout, run.layout.folder(stage.writes, run.key(stage)))
     attempts = ledger.attempts(run.layout, run.run_id)
-    shards = [row for stage in run.stages() for row in _shards(run, stage)]
+    for stage in run.stages():
+        if run.key(stage) not in known:
+            known[run.key(stage)] = _shards(run, stage)
+    shards = [row for stage in run.stages() for row in known[run.key(stage)]]
     stages = [_stage(run, position, stage, shards) for position, stage in enumerate(run.stages())]
     rows: dict[str, list[Record]] = {
         "runs": [_run(run)],

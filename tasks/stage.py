@@ -55,9 +55,13 @@ class StageSettings(BaseModel):
     max_rejects: float = Field(default=0.05, ge=0, le=1)
     """Share of utterances that may be rejected (0 to 1) before the stage fails; not part of the key."""
 
+    hang_after_s: float = Field(default=3600.0, gt=0)
+    """Seconds without a sign of progress after which a stage that holds a model, and so has a process of its own under
+    Prefect, is taken for hung and ended; not part of the key."""
+
     def key_fields(self) -> dict[str, Any]:
         """The settings that decide the result, as JSON values."""
-        return self.model_dump(mode="json", exclude={*self.NOT_IN_KEY, "max_rejects"})
+        return self.model_dump(mode="json", exclude={*self.NOT_IN_KEY, "max_rejects", "hang_after_s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ class Stage:
     ``rows["examples"]``: the same few shards of its corpus's train utterances for all, drawn by the stage's seed.
     ``identity`` returns whatever else decides the result and must be in the key (weights' pins, digests of source
     files). ``after`` names stages whose folder it needs. ``totals`` are columns of its rows whose sums a shard's
-    manifest keeps.
+    manifest keeps. ``apart``: under Prefect its shards are done in a process of its own (tasks/apart.py), which a stage
+    that ends its own hanging processes does not need.
     """
 
     name: str
@@ -109,3 +114,4 @@ class Stage:
     examples: bool = False
     identity: Callable[[Any], Mapping[str, str]] = lambda _settings: {}
     gpu: bool = False
+    apart: bool = False

@@ -41,7 +41,9 @@ class Systems:
         self._run = run
         stage = BY_NAME["evaluate" if split == "test" else "calibrate"]
         if not run.keys[stage.name]:
-            raise WorkspaceError(f"{run.run_id} did not score the dev split: run it with --set calibrate.enabled=true")
+            raise WorkspaceError(
+                f"{run.run_id} did not score the {split} split: run it with --set {stage.name}.enabled=true"
+            )
         if plan_stage(run, stage).pending:
             again = run.typed(f"rerun {run.run_id} --stage {stage.name} --downstream")
             raise WorkspaceError(f"{run.run_id} has not done {stage.name} yet: `{again}`")

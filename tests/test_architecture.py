@@ -21,16 +21,18 @@ STARTS_PROCESSES = {
     "model/pinned_file.py",
     "model/child_process.py",
     "model/training_workers.py",
+    "tasks/apart.py",
     "tasks/demo/clip.py",
     "flows/settings.py",
 }
-"""pip for a pinned file, helpers of a training run, decoders and captioners for many lines each, the demo's drawing,
-git once a run: nothing an utterance."""
+"""pip for a pinned file, helpers of a training run, decoders and captioners for many lines each, a model for
+all shards of its stage, the demo's drawing, git once a run: nothing an utterance."""
 
 ELSEWHERE = {
     "model/test_caption_processes": ("model/caption_process", "model/caption_worker"),
     "model/test_gguf_import": ("model/pinned_file",),
     "test_end_to_end": ("flows/server_log",),
+    "tasks/test_apart": ("tasks/apart_worker",),
     "test_deployments": ("flows/version",),
     "flows/test_pipeline": ("flows/stages", "flows/announce"),
     "tasks/demo/test_draw": (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.grid import shipped_grids
 from flows.run_commands import Config
 from flows.settings import prepare, shipped, validate
 from tasks.stages import STAGES
@@ -17,6 +18,13 @@ FOLDER = Path(__file__).parents[1] / "configs"
 def test_all_files_are_shipped() -> None:
     assert {path.stem for path in FOLDER.glob("*.toml")} == {*shipped()}
     assert "demo" in shipped()
+
+
+def test_all_grids_are_shipped_and_named_where_they_are_told_of() -> None:
+    told = (FOLDER.parent / "docs" / "ablation.md").read_text()
+    assert {path.stem for path in FOLDER.glob("ablation/*.toml")} == {*shipped_grids()}
+    assert all(f"`{name}`" in told or f" {name} " in told for name in shipped_grids())
+    assert not {*shipped_grids()} & {*shipped()}
 
 
 def test_the_help_names_them() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prefect_server import Server, until
+from prefect_server import Server, as_client, until
 
 from flows.version import stated
 from tasks.stages import BY_NAME
@@ -79,3 +80,17 @@ def test_the_job_templates_are_ones_that_the_server_takes(path: Path, prefect_se
     answer = httpx.post(f"{prefect_server.api}/work_pools/", json=pool, timeout=60, trust_env=False)
     assert answer.status_code == 201, answer.text
     prefect_server.prefect("work-pool", "delete", pool["name"], folder=ROOT)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("docker", "Docker"), ("kubernetes", "Kubernetes")])
+def test_a_worker_of_that_type_takes_its_job_template(kind: str, name: str, prefect_server: Server) -> None:
+    """Where its package is installed, which knows more than the server."""
+    worker = pytest.importorskip(f"prefect_{kind}.worker")
+    template = json.loads((ROOT / "deploy" / kind / "work-pool.json").read_text())
+    with as_client(prefect_server):
+        made = getattr(worker, f"{name}WorkerJobConfiguration").from_template_and_values(
+            template, {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}
+        )
+        job = asyncio.run(made)
+    assert job.env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+    assert job.env["PREFECT_API_URL"] == "http://server:4200/api"

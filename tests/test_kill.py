@@ -6,11 +6,21 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from example_rows import ROWS
 from pipeline_runs import command, dialoguellm, environment, tables, write_config
+
+from model.dialogue import Rejected
+from storage.layout import Layout
+from storage.ledger import shard_state
+from storage.shards import read_rows, write_shard
 
 KILLED_AFTER = {
     "keyframes": "lake/keyframes/*/part-00001.json",
@@ -54,3 +64,54 @@ def kill_when(workspace: Path, sign: str, home: Path, arguments: tuple[str, ...]
     process.wait()
     assert ended is None, f"the run ended ({ended}) before {sign} was there"
     assert not list(workspace.glob("reports/*/index.html"))
+
+
+STEPS = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "open": 0}
+"""Audit events of operations that change what lies in a folder, and which of their arguments is the path."""
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_at_every_step_of_a_commit_a_shard_is_the_old_one_the_new_one_or_not_there(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    old = ROWS["captions"]
+    new = [replace(row, text=f"{row.text} again") for row in old[1:]]
+    refused = Rejected(old[0].utterance_id, "captions", "no_frames", "the video has no frames")
+    found = set()
+    for step in count():
+        write_shard(layout, "captions", "k", 0, old, {"by": "old"})
+        ended = in_a_child_that_dies_at(step, tmp_path, lambda: commit(layout, [*new, refused]))
+        state, manifest = shard_state(layout, "captions", "k", 0)
+        found.add((state, manifest and manifest["by"]))
+        if state == "done" and manifest:
+            assert read_rows(layout, "captions", "k", 0) == {"old": old, "new": new}[manifest["by"]]
+            assert len(read_rows(layout, "rejects", "k", 0)) == manifest["rejects"]
+        commit(layout, [*new, refused])
+        assert read_rows(layout, "captions", "k", 0) == new
+        assert read_rows(layout, "rejects", "k", 0) == [refused]
+        if ended:
+            break
+    assert step > 6
+    assert found == {("done", "old"), ("missing", None), ("done", "new")}
+
+
+def commit(layout: Layout, rows: list[Any]) -> None:
+    write_shard(layout, "captions", "k", 0, rows, {"by": "new"})
+
+
+def in_a_child_that_dies_at(step: int, folder: Path, work: Any) -> bool:
+    """Whether a copy of this process came to the end of ``work``: it dies before its ``step``-th operation there."""
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def listen(event: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal seen
+            if event in STEPS and str(arguments[STEPS[event]]).startswith(str(folder)):
+                if seen == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                seen += 1
+
+        sys.addaudithook(listen)
+        work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

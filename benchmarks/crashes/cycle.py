@@ -91,7 +91,9 @@ class Soak:
             place = "publishing" if target.startswith("after ") else target
             aim = self._aim(workspace, place, chance)
             before = manifests(workspace)
-            victim = Victim(self, workspace, aim, api=api)
+            waiting = pending(workspace)  # the clip is spoilt between ingest and keyframes, so none goes through both
+            until = "ingest" if waiting is None or "ingest" in waiting else "report"
+            victim = Victim(self, workspace, aim, until=until, api=api)
             victim.listen(aim)
             groups.append(victim.process.pid)
             if victim.killed:

@@ -96,6 +96,7 @@ def main() -> None:
     what, *rest = sys.argv[1:]
     found = clips(int(rest[0])) if what == "clips" else ours(Path(rest[0]), int(rest[1]), int(rest[2]))
     found["process_seconds"] = time.perf_counter() - STARTED
+    found["process_cpu"] = time.process_time()
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(found))
 

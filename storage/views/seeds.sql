@@ -17,8 +17,10 @@ setups AS (  -- what is set to null here does not change a result, but for the s
            md5(prompts
                || json_merge_patch(tuned, '{"seed": null, "threads": null, "micro_batch": null,
                                             "checkpoint_every": null, "max_rejects": null}')::VARCHAR
-               || json_merge_patch(asked, CASE WHEN (asked->>'share')::DOUBLE = 1 THEN '{"seed": null}' ELSE '{}' END,
-                                   '{"threads": null, "batch_size": null, "max_rejects": null}')::VARCHAR
+               || coalesce(  -- NULL where evaluate was off: scores of dev alone
+                   json_merge_patch(asked, CASE WHEN (asked->>'share')::DOUBLE = 1 THEN '{"seed": null}' ELSE '{}' END,
+                                    '{"threads": null, "batch_size": null, "max_rejects": null, "enabled": null}'
+                   )::VARCHAR, '')
            )[:8] AS setup
     FROM made
     WHERE adapter IS NOT NULL

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from flows.parameters import PipelineRequest, RerunRequest, checked
+from flows.parameters import GridRequest, PipelineRequest, RerunRequest, checked
 from model.errors import SettingsError
 from tasks.drive import Selection
 from tasks.stages import BY_NAME
 
 
-@pytest.mark.parametrize("model", [PipelineRequest, RerunRequest])
+@pytest.mark.parametrize("model", [PipelineRequest, RerunRequest, GridRequest])
 def test_every_field_has_its_help(model: Any) -> None:
     schema = model.model_json_schema()
     assert schema["additionalProperties"] is False

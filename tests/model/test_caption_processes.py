@@ -17,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from model import caption_processes, machine
+from model import machine
 from model.caption_chat import Clip
 from model.caption_models import find
 from model.caption_process import Asked, CaptionWorker, Job
@@ -58,11 +58,11 @@ def expected(tiny_captioner: Path) -> list[Any]:
 @pytest.fixture(scope="module")
 def captioner(tiny_captioner: Path) -> Iterator[ProcessCaptioner]:
     """Two processes, both of which are there."""
-    made = ProcessCaptioner(Job(tiny_captioner), batch_size=4, processes=2)
+    made = ProcessCaptioner(Job(tiny_captioner), batch_size=4, processes=2, idle_s=86400)
     made.describe(CLIPS[:1], PROMPT, 2)
     made._started_in = 1e-9
     made.describe(CLIPS, PROMPT, 12)
-    while made._there < 2:
+    while made.running() < 2:
         made.describe(CLIPS, PROMPT, 12)
     yield made
     made.close()
@@ -186,11 +186,10 @@ def test_they_know_no_secrets_and_end_when_there_is_nothing_to_do(
     tiny_captioner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-mine")
-    monkeypatch.setattr(caption_processes, "IDLE_S", 0.05)
     sent: list[dict[str, Any]] = []
     send: Callable[..., None] = CaptionWorker._send
     monkeypatch.setattr(CaptionWorker, "_send", lambda self, told: (sent.append(dict(told)), send(self, told)))
-    captioner = ProcessCaptioner(Job(tiny_captioner, find("qwen3-vl-4b")))
+    captioner = ProcessCaptioner(Job(tiny_captioner, find("qwen3-vl-4b")), idle_s=0.05)
     seen: list[psutil.Process] = []
     captioner.describe(CLIPS[:1], PROMPT, 2, lambda _done: seen.append(psutil.Process(*pids(captioner))))
     assert "sk-of-mine" not in seen[0].environ().values()

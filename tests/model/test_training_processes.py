@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from group_machine import OPTIONS, Killed, Machine, same
+from group_machine import OPTIONS, Killed, Machine, hungry, same
 
-from model import checkpoints, lora, packing, training_loss, training_workers
+from model import checkpoints, lora, packing, training_workers
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.training_helper import example_of, job_of
@@ -26,11 +25,11 @@ def alone(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[M
     return machine, machine.run()
 
 
-@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(("share", "shard"), [(True, False), (False, False), (True, True)])
 def test_two_processes_train_what_one_does(
-    share: bool, alone: tuple[Machine, list[TrainingStep]], tiny_model: Path, tmp_path: Path
+    share: bool, shard: bool, alone: tuple[Machine, list[TrainingStep]], tiny_model: Path, tmp_path: Path
 ) -> None:
-    machine = Machine(tiny_model, tmp_path, 2, share=share, recompute=share)
+    machine = Machine(tiny_model, tmp_path, 2, share=share, recompute=share, shard=shard)
     steps = machine.run()
     assert [step.step for step in steps] == list(range(1, 7))
     for ours, theirs in zip(steps, alone[1], strict=True):
@@ -78,42 +77,39 @@ def test_a_lost_process_ends_the_run_which_goes_on_from_its_checkpoint(
     same(machine, alone[0])
 
 
-def hungry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process has no memory for more than one row at a time."""
-    real = training_loss.answer_log_probs
-
-    def limited(model: Any, items: Any, **given: Any) -> Any:
-        if len(items) > 1:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
-        return real(model, items, **given)
-
-    monkeypatch.setattr(training_loss, "answer_log_probs", limited)
-
-
-@pytest.mark.parametrize("short", ["this process", "the other"])
 def test_memory_that_runs_out_in_one_process_halves_the_micro_batch_of_all(
-    short: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    alone: tuple[Machine, list[TrainingStep]],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    small = Machine(tiny_model, tmp_path / "small", 2, dataclasses.replace(OPTIONS, micro_batch=1))
-    small.run()
-    if short == "this process":
-        hungry(monkeypatch)
-    else:
-        monkeypatch.setattr(training_workers, "PROGRAM", "hungry_helper")
-        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    machine = Machine(tiny_model, tmp_path / "hungry", 2, dataclasses.replace(OPTIONS, micro_batch=3))
+    """The first batch is one of two rows, one for each process."""
+    monkeypatch.setattr(training_workers, "PROGRAM", "hungry_helper")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    machine = Machine(tiny_model, tmp_path, 2, dataclasses.replace(OPTIONS, micro_batch=3))
     machine.run()
-    assert caplog.text.count("step 1: out of memory; from here on 1 rows at a time, the batch stays 5 rows") == 1
-    assert machine.bytes() == small.bytes()
+    assert caplog.text.count("out of memory") == 1
+    assert "step 2: out of memory; from here on 1 rows at a time, the batch stays 5 rows" in caplog.text
+    same(machine, alone[0])
 
 
 def test_memory_that_runs_out_again_ends_all(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(tiny_model, tmp_path, 2, dataclasses.replace(OPTIONS, micro_batch=4))
     hungry(monkeypatch)
-    with pytest.raises(TrainingError, match=r"step 1: out of memory with 2 rows at a time \(batch .*micro_batch"):
+    with pytest.raises(TrainingError, match=r"step 2: out of memory with 2 rows at a time \(batch .*micro_batch"):
         machine.run()
     assert machine.made is not None
     assert all(process.poll() is not None for process in machine.made.workers.running)
+
+
+def test_a_loss_of_another_process_that_is_not_finite_names_its_row(tiny_model: Path, tmp_path: Path) -> None:
+    machine = Machine(tiny_model, tmp_path, 2)
+    machine.poisoned = 5
+    with pytest.raises(
+        TrainingError, match=r"step \d: .*the loss of meld/train/0/5 is not finite; the last checkpoint"
+    ):
+        machine.run()
 
 
 def test_a_process_that_cannot_start_is_told(tiny_model: Path, tmp_path: Path) -> None:

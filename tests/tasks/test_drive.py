@@ -183,7 +183,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         drive(run, Selection(), interrupted, engine="direct")
-    assert attempts(run) == [(1, "failed", "run")]
+    assert attempts(run) == [(1, "cancelled", "run")]
+    assert ledger.attempts(run.layout, run.run_id)[-1]["error"] == "interrupted (KeyboardInterrupt)"
     assert go(run).done == {"captions": 2, "finetune": 1, "evaluate": 1, "score": 1, "report": 1}
 
 
@@ -279,3 +280,30 @@ def test_a_forced_training_run_begins_anew_and_keeps_the_old_one(tmp_path: Path)
     assert (folder / "adapter").read_text() == "weights"
     (before,) = folder.parent.glob(f"{folder.name}.before-*")
     assert (before / "adapter").read_text() == "older weights"
+
+
+def test_a_retry_of_something_forced_does_not_repeat_what_it_did(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    go(run)
+    forced = Selection(("captions", "finetune"), force=True)
+    place = run.layout.part("captions", run.keys["captions"] or "", 1)
+    place.unlink()
+    place.mkdir()  # cannot be written
+    begun = ledger.now()
+    failed(run, forced)
+    place.rmdir()
+    SEEN.clear()
+    again = replace(forced, since=begun)
+    assert [(item.stage.name, item.reasons()) for item in planned(run, again)] == [
+        ("captions", {"failed": 1}),
+        ("finetune", {"forced": 1}),
+    ]
+    assert go(run, again).done == {"captions": 1, "finetune": 1}
+    assert len(SEEN["captions"]) == 6
+    folder = run.layout.model(run.keys["finetune"] or "")
+    assert len(list(folder.parent.glob(f"{folder.name}.before-*"))) == 1
+    (folder / "begun").touch()
+    run.layout.manifest("training_log", run.keys["finetune"] or "", 0).unlink()  # killed in training
+    assert go(run, again).done == {"finetune": 1}
+    assert (folder / "begun").exists(), "it goes on with what was begun"
+    assert go(run, again).done == {}
