@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
+from storage import files
 from storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -66,9 +67,12 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
     copies = []
     for table, stage_key, shards, content in found:
         path = layout.copy(table, stage_key, _digest(table, content))
-        if anew or not is_whole(path):
+        if anew or not is_whole(files.local(layout, path)):
+            parts = [layout.part(_source(table), stage_key, shard) for shard in shards]
+            files.fetch(layout, parts)
             try:
-                _write(connection, layout, table, path, [layout.part(_source(table), stage_key, n) for n in shards])
+                _write(connection, layout, table, path, parts)
+                files.send_one(layout, path)
             except WorkspaceError:
                 if anew:
                     raise
@@ -90,7 +94,19 @@ def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:
     return {Path(path) for (path,) in connection.execute("SELECT path FROM copies").fetchall()}
 
 
-def remove(kept: Collection[Path]) -> None:
+def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Makes a database that another machine published in a bucket name the copies of this one, and fetches them."""
+    if not layout.mirror:
+        return
+    found = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
+    if found and found[0][0] != str(layout.root):
+        names = [found[0][0], str(layout.root)]
+        connection.execute("UPDATE copies SET path = replace(path, ?, ?)", names)
+        connection.execute("UPDATE summarised SET source = replace(source, ?, ?)", names)
+    files.fetch(layout, in_use(connection))
+
+
+def remove(layout: Layout, kept: Collection[Path]) -> None:
     """Removes the copies that neither this database nor the one before it reads, and what a killed publisher left.
 
     A reader that keeps its snapshot through one publication therefore goes on.
@@ -100,6 +116,10 @@ def remove(kept: Collection[Path]) -> None:
             if path not in kept:
                 with suppress(FileNotFoundError):
                     path.unlink()
+        if layout.mirror:
+            for name in layout.mirror.bucket.list(f"{layout.mirror.name(folder)}/all-"):
+                if layout.root / name not in kept:
+                    layout.mirror.delete(layout.root / name)
 
 
 def empty(connection: duckdb.DuckDBPyConnection, layout: Layout, table: str) -> Path:
