@@ -31,6 +31,8 @@ OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": F
 MEMORY = "2GB"
 """What publishing may take; sorting more than that goes through the disk."""
 
+OF_A_SHARD = ("made_by", "sha256", "error", "tokens", "retries")
+
 RUN_TABLES = ("runs", "attempts", "stages", "metrics", "test_reads", "exports", "counterfactuals")
 
 
@@ -161,9 +163,10 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
 def _replace_shards(connection: duckdb.DuckDBPyConnection, rows: Sequence[Record]) -> None:
     """Shards belong to their stage key; what several runs tell of one is the same."""
     own = {(row["stage_key"], row["shard"]): row for row in rows}
-    keys = list(dict.fromkeys(key for key, _ in own))
+    keys = _changed(connection, own)
+    own = {place: row for place, row in own.items() if place[0] in keys}
     connection.begin()
-    connection.execute("DELETE FROM stage_shards WHERE list_contains(?::VARCHAR[], stage_key)", [keys])
+    connection.execute("DELETE FROM stage_shards WHERE list_contains(?::VARCHAR[], stage_key)", [list(keys)])
     left_out = {"run_id", "stage"}
     _insert(
         connection,
@@ -171,6 +174,16 @@ def _replace_shards(connection: duckdb.DuckDBPyConnection, rows: Sequence[Record
         [{name: value for name, value in row.items() if name not in left_out} for row in own.values()],
     )
     connection.commit()
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, own: Mapping[tuple[str, int], Record]) -> set[str]:
+    """The stage keys of which the database does not hold just these shards: of thousands, most are as they were."""
+    names = [*("stage_key", "shard", "state", "row_count", "rejects", "bytes", "seconds"), *OF_A_SHARD]
+    keys = {key for key, _ in own}
+    text = f"SELECT {', '.join(names)} FROM stage_shards WHERE list_contains(?::VARCHAR[], stage_key)"
+    before = set(connection.execute(text, [list(keys)]).fetchall())
+    now = {tuple(row.get(name) for name in names) for row in own.values()}
+    return {str(row[0]) for row in before ^ now}
 
 
 def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
