@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from crashes.forked import Forked
 from crashes.setting import environment, make_workspace, spoil
 
 from storage import ledger
@@ -29,6 +30,7 @@ from tasks.stages import STAGES
 
 VICTIM = Path(__file__).with_name("victim.py")
 LONGEST_S = 600.0
+SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Soak:
     repeated: int = 0
     left: int = 0
     attempts_wrong: int = 0
+    preloaded: bool = False
 
     def reference(self) -> None:
         """The run that nobody kills, listened to."""
@@ -89,7 +92,7 @@ class Soak:
                 break
             quota[target] -= 1
             place = "publishing" if target.startswith("after ") else target
-            aim = self._aim(workspace, place, chance)
+            aim = {**self._aim(workspace, place, chance), "one_process": chance.random() < 0.75}
             before = manifests(workspace)
             waiting = pending(workspace)  # the clip is spoilt between ingest and keyframes, so none goes through both
             until = "ingest" if waiting is None or "ingest" in waiting else "report"
@@ -127,7 +130,8 @@ class Soak:
             age(workspace / "results.duckdb", chance)
             return {"place": "migration", "after_s": chance.uniform(0, 0.3), "alone": alone}
         if place != "start" and chance.random() < 0.5:
-            return {"place": place, "after_s": chance.uniform(0, left * self.lasted.get(place, 1.0)), "alone": alone}
+            longest = SHARE * left * self.lasted.get(place, 1.0)  # so that the stage has not ended before
+            return {"place": place, "after_s": chance.uniform(0, longest), "alone": alone}
         kinds = Counter(self.steps[place])
         hit = Counter(kill.step for kill in self.kills if kill.place == place)
         fewest = min(hit[kind] for kind in kinds)
@@ -170,18 +174,28 @@ class Victim:
         home = soak.folder / "home"
         home.mkdir(exist_ok=True)
         self.log = soak.folder / "victim.log"
-        command = [sys.executable, str(VICTIM), "run", str(soak.config), "-w", str(workspace), "--until", until]
+        arguments = ["run", str(soak.config), "-w", str(workspace), "--until", until, *([] if api else ["--direct"])]
+        arguments += ["--set", "captions.processes=0"] if aim.get("one_process") else []
+        self.process = self._start(
+            arguments, environment(home, **more), home, theirs, forked=soak.preloaded and not api
+        )
+        os.close(theirs)
+
+    def _start(
+        self, arguments: list[str], variables: dict[str, str], home: Path, theirs: int, *, forked: bool
+    ) -> subprocess.Popen[bytes] | Forked:
+        if forked:
+            return Forked(arguments, variables, home, self.log)
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, *([] if api else ["--direct"])],
-                env=environment(home, **more),
+            return subprocess.Popen(
+                [sys.executable, str(VICTIM), *arguments],
+                env=variables,
                 cwd=home,
                 stdout=log,
                 stderr=log,
                 pass_fds=[theirs],
                 start_new_session=True,
             )
-        os.close(theirs)
 
     def listen(self, aim: dict[str, Any] | None) -> None:
         """Reads what it says until it has ended; kills it ``after_s`` seconds after it came to the place."""

@@ -184,7 +184,9 @@ class Site:
             with suppress(psutil.Error):
                 ours = process.environ().get("HOME") == str(self.home)
                 line = " ".join(process.info["cmdline"] or ())
-                found += ours and ("flow_engine" in line or "prefect.engine" in line or "tasks.video.worker" in line)
+                found += ours and (
+                    "flow_engine" in line or "prefect.engine" in line or "_worker" in line or ".worker " in line
+                )
         return found
 
     # ---- the server's API
