@@ -141,7 +141,10 @@ class Soak:
 
     def _count_repeated(self, before: dict[str, int], workspace: Path) -> None:
         after = manifests(workspace)
-        self.repeated += sum(after.get(name) != stamp for name, stamp in before.items())
+        again = [name for name, stamp in before.items() if after.get(name) != stamp]
+        self.repeated += len(again)
+        if again:
+            print("done again:", *again, flush=True)
 
     def _look_at_the_end(self, workspace: Path, groups: list[int]) -> None:
         end = time.monotonic() + 60  # decoders end by themselves once nobody listens
@@ -268,9 +271,10 @@ def share_left(workspace: Path, place: str) -> float:
 
 
 def manifests(workspace: Path) -> dict[str, int]:
-    """When each finished shard was written."""
+    """When each finished shard was written. Ingest is one piece of work, finished with its list of shards."""
     paths = [path for path in workspace.glob("lake/*/*/part-*.json") if ".failed." not in path.name]
-    return {str(path): path.stat().st_mtime_ns for path in paths if path.with_suffix(".parquet").exists()}
+    whole = [path for path in paths if path.parts[-3] != "utterances" or path.with_name("stage.json").exists()]
+    return {str(path): path.stat().st_mtime_ns for path in whole if path.with_suffix(".parquet").exists()}
 
 
 def age(database: Path, chance: random.Random) -> None:
