@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from group_machine import OPTIONS, Killed, Machine, hungry, same
@@ -13,6 +12,8 @@ from group_machine import OPTIONS, Killed, Machine, hungry, same
 from model import lora, packing, sharded_base, training_group
 from model.errors import TrainingError
 from model.training_group import Meeting, Place
+from model.training_plan import Example
+from model.training_processes import Job, gradient_of_share
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,7 +23,7 @@ def test_dev_scores_uneven_shares_and_a_resumed_run_are_those_of_one_process(tin
     options = dataclasses.replace(OPTIONS, keep="best", epochs=2)
     alone = Machine(tiny_model, tmp_path / "alone", 1, options, scored=True)
     steps = alone.run()
-    machine = Machine(tiny_model, tmp_path / "shared", 2, options, scored=True, shard=True)
+    machine = Machine(tiny_model, tmp_path / "shared", 2, options, scored=True, shard=True, recompute=True)
     with pytest.raises(Killed):
         machine.run(kill_at=4)
     found = machine.run()
@@ -43,14 +44,7 @@ def test_a_lost_process_ends_the_run(tiny_model: Path, tmp_path: Path) -> None:
         machine.run(lose_at=3)
 
 
-def test_memory_that_runs_out_says_what_to_do(tiny_model: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    machine = Machine(tiny_model, tmp_path, 2, shard=True)
-    hungry(monkeypatch)
-    with pytest.raises(TrainingError, match=r"step 2: out of memory with 2 rows at a time; set a smaller finetune\.m"):
-        machine.run()
-
-
-def test_frozen_weights_alone_are_shared_out(tiny_model: Path, tmp_path: Path) -> None:
+def test_frozen_weights_alone_are_shared_out(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     base, tokenizer = lora.load(tiny_model, device="cpu")
@@ -71,6 +65,10 @@ def test_frozen_weights_alone_are_shared_out(tiny_model: Path, tmp_path: Path) -
         with announced.step():
             sharded_base.pass_through(model)
         assert told == [1]
+        hungry(monkeypatch)  # the others would wait inside the model: nothing is halved
+        job = Job(str(tiny_model), lora.LoraOptions(r=2), OPTIONS, 1, share=True, shard=True)
+        with pytest.raises(TrainingError, match=r"step 3: out of memory with 2 rows at a time; set a smaller finetune"):
+            gradient_of_share(model, [Example("a", items[0])] * 2, job, size=2, step=3, rank=0)
 
 
 def test_the_base_is_loaded_on_the_cpu_in_the_numbers_of_its_device() -> None:

@@ -122,6 +122,8 @@ def test_the_key_holds_the_weights_and_not_the_machine(tiny_model: Path) -> None
     assert STAGE.identity(settings(tiny_model)) == {"model": weights.identity(str(tiny_model))}
     fields = settings(tiny_model, micro_batch=2, threads=1, checkpoint_every=7).key_fields()
     assert fields == settings(tiny_model).key_fields()
+    others = {"hosts": 2, "rendezvous": "a:1", "host_timeout": 9, "shard_base": True, "tensorboard": True}
+    assert fields == settings(tiny_model, **others).key_fields()
     assert "model" not in fields
     assert fields != settings(tiny_model, r=8).key_fields()
     assert STAGE.splits == {"train", "dev"}

@@ -63,3 +63,17 @@ def test_what_is_off_stays_out_of_the_key() -> None:
 def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         FinetuneSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"hosts": 2}, "several hosts need rendezvous"),
+        ({"rendezvous": "10.0.0.1"}, "write host:port"),
+        ({"shard_base": True}, "set processes or hosts"),
+        ({"shard_base": True, "processes": 2, "quantize": "4bit"}, 'set quantize = "off"'),
+    ],
+)
+def test_processes_that_cannot_be(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        FinetuneSettings.model_validate(wrong)
