@@ -37,9 +37,10 @@ def flow_killed(site: Site, run: str, row: Row) -> None:
 
 def worker_killed(site: Site, run: str, row: Row) -> None:
     site.kill_worker()
-    row.append(site.wait(run, "COMPLETED", seconds=300))
+    row.append(site.wait(run, "CRASHED", "COMPLETED", seconds=300))
     site.start_worker()
-    row.append("the flow goes on by itself; a new worker for the next one")
+    site.retry(run)
+    row.append("a new worker, Retry")
 
 
 def server_killed(site: Site, run: str, row: Row) -> None:

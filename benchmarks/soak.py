@@ -8,8 +8,9 @@ changed, no finished shard done again, no process left over. A kill falls in eve
 results.duckdb, every third of which has older migrations to catch up with. Half of the kills come from outside at a
 random instant of that place, wherever the process then is; the others before one of its file operations
 (crashes/victim.py), the kind that has been hit least first, so that every step of a commit has its turn. One in four
-kills the process alone and leaves its decoders to themselves, the others all that it started. Some cycles run through a
-Prefect server. Seeds are printed.
+kills the process alone and leaves its decoders to themselves, the others all that it started. Runs are copies of a
+process that has the libraries loaded (crashes/forked.py); those through a Prefect server are started like any program.
+Seeds are printed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from pathlib import Path
 
 from crashes.compare import compare, total
 from crashes.cycle import Kill, Soak
-from crashes.setting import make_workspace, server, write_config
+from crashes.forked import preload
+from crashes.setting import environment, make_workspace, server, write_config
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +40,8 @@ def main() -> None:
         folder = Path(options.keep or temporary).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         soak = Soak(folder, write_config(folder, options.cache.resolve()), options.cache.resolve())
+        preload(environment(folder / "home"))
+        soak.preloaded = True
         soak.reference()
         print(f"reference: {soak.seconds:.1f} s, {sum(map(len, soak.steps.values()))} file operations", flush=True)
         compared = killed(soak, kills - prefect, options.seed, per_stage=1 if options.quick else 3)

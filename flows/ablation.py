@@ -49,7 +49,7 @@ def ablation(request: GridRequest) -> int:
 def _as_subflow(member: Member, run: Run, reason: str) -> int:
     request = PipelineRequest(
         config=member.cell.base.config,
-        workspace=str(run.layout.root),
+        workspace=run.layout.name,
         overrides=list(member.overrides),
         check=any(map(block_of, run.settings.values())),  # else the grid has looked already
         reason=reason,

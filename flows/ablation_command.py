@@ -20,7 +20,7 @@ from storage.ledger import Record
 NOTE = """Percent, ± the deviation over seeds, [the 95 % interval over dialogues]. change: of weighted F1 from the cell
 compared with, on the same lines, seed against seed, with its interval; p and swap_p as in compare; detectable: the
 smallest change that 80 % of such samples would show. The best of many cells on dev is flattered by chance, and no p is
-corrected for how many there are. paper: weighted F1 as printed, on test.
+corrected for how many there are. paper: weighted F1 as printed, on test. Macro F1: --csv, --json and the page.
 """
 HELP = "Path of a grid's TOML file, or the name of a shipped one; with --show a grid's name is enough."
 
@@ -203,13 +203,13 @@ def _written(rows: Sequence[Record], shown: Sequence[str]) -> tuple[list[str], l
         cells.setdefault((row["base"], row["corpus"], row["split"], row["cell"]), {})[row["metric"]] = row
     order = list(dict.fromkeys(key[:3] for key in cells))
     ranked = sorted(cells.items(), key=lambda item: (order.index(item[0][:3]), -item[1]["weighted_f1"]["value"]))
-    columns = [*shown, "split", "cell", "seeds", "accuracy", "weighted_f1", "macro_f1", "change", "p", "swap_p"]
+    columns = [*shown, "split", "cell", "seeds", "accuracy", "weighted_f1", "change", "p", "swap_p"]
     columns += ["detectable", "paper"]
     found = []
     for _, of in ranked:
         row = of["weighted_f1"]
         line = [*(row[name] for name in shown), row["split"], row["cell"], f"{row['runs']}/{row['planned']}"]
-        line += [_score(of[name]) for name in ("accuracy", "weighted_f1", "macro_f1")]
+        line += [_score(of[name]) for name in ("accuracy", "weighted_f1")]
         line += [_change(row), _p(row["p"]), _p(row["swap_p"]), _percent(row["detectable"]), _percent(row["paper"])]
         found.append(line)
     if all(row["paper"] is None for row in rows):

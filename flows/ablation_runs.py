@@ -154,7 +154,7 @@ class _Walk:
             at = ablation.place(member, test=test)
             run: Run | None = None
             try:
-                run = prepare(member.cell.base.config, workspace=self.layout.root, overrides=member.overrides)
+                run = prepare(member.cell.base.config, workspace=Path(self.layout.name), overrides=member.overrides)
                 self._look(member, run)
                 self.finished.shards += self.do(member, run, self._reason(test))
             except Exception as error:
@@ -177,7 +177,7 @@ class _Walk:
         keys_are_blocks = any(map(block_of, run.settings.values()))  # the flow of the run looks, with the keys
         if self.wanted.check and corpus not in self.looked_at and not keys_are_blocks:
             try:
-                lesser = guard(member.cell.base.config, self.layout.root, member.overrides)
+                lesser = guard(member.cell.base.config, Path(self.layout.name), member.overrides)
             except RunFailed as error:
                 self.broken[corpus] = str(error)
                 raise
@@ -188,7 +188,7 @@ class _Walk:
     def _failed(self, member: Member, run: Run | None, error: Exception) -> Failed:
         known = isinstance(error, DialogueError | OSError)
         text = str(error).partition("\n  again: ")[0] if known else f"{type(error).__name__}: {error}"
-        again = f"dialoguellm {self.wanted.typed(member)} -w {shlex.quote(str(self.layout.root))}"
+        again = f"dialoguellm {self.wanted.typed(member)} -w {shlex.quote(self.layout.name)}"
         if run is not None:
             again = run.typed(self.wanted.typed(member))
             if self.layout.run_file(run.run_id).exists():

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import server_keys, stages
+from flows import runner, server_keys, stages
 from flows.announce import announce, said
 from flows.failure import key_of, told
 from flows.guard import guard
@@ -69,7 +69,7 @@ def rerun(request: RerunRequest) -> dict[str, int]:
 
 def _drive(run: Run, selection: Selection, f1_drop: float) -> Outcome:
     known = _flow_run()
-    with told(run.name, run.typed(f"rerun {run.run_id} --failed")):
+    with told(run.name, run.typed(f"rerun {run.run_id} --failed")), runner.engaged(run):
         outcome = drive(run, selection, stages.execute, engine="prefect", flow_run=str(known.id) if known else None)
     if outcome.done.get("score"):
         for line in announce(run, f1_drop):

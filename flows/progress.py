@@ -25,7 +25,8 @@ class StageProgress:
 
     def __init__(self, bars: Progress, task: TaskID, stage: Stage, shards: Sequence[int]) -> None:
         self._bars, self._task, self._stage, self._shards = bars, task, stage, len(shards)
-        self._fractions: dict[int, float] = {}
+        self._running: dict[int, float] = {}
+        self._done = 0
         self._lock = threading.Lock()
 
     def callback(self, shard: int) -> Callback:
@@ -33,18 +34,18 @@ class StageProgress:
 
         def report(done: int, total: int, what: str) -> None:
             with self._lock:
-                self._fractions[shard] = done / total if total else 0.0
+                self._running[shard] = done / total if total else 0.0
                 detail = f"{_count(done)}/{_count(total)} {what}"
                 if self._shards > 1:
-                    detail = f"shard {len(self._fractions)}/{self._shards}, {detail}"
-                self._bars.update(self._task, completed=sum(self._fractions.values()), detail=detail)
+                    detail = f"shard {self._done + len(self._running)}/{self._shards}, {detail}"
+                self._bars.update(self._task, completed=self._completed(), detail=detail)
 
         return report
 
     def share(self) -> float:
         """What is done, 0 to 1."""
         with self._lock:
-            return sum(self._fractions.values()) / max(1, self._shards)
+            return self._completed() / max(1, self._shards)
 
     def told(self) -> str:
         """What is being done, and the time left where it can be told, for a page that draws its own bar."""
@@ -55,8 +56,13 @@ class StageProgress:
 
     def finished(self, shard: int) -> None:
         with self._lock:
-            self._fractions[shard] = 1.0
-            self._bars.update(self._task, completed=sum(self._fractions.values()))
+            self._running.pop(shard, None)
+            self._done += 1
+            self._bars.update(self._task, completed=self._completed())
+
+    def _completed(self) -> float:
+        """In shards; what is done is a number, for there may be a million."""
+        return self._done + sum(self._running.values())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 from flows.output import Format, emit, reader
 from flows.watch import COLUMNS, heading, stage_row, watched
 from model.errors import DialogueError, SettingsError, WorkspaceError
-from storage import queries
+from storage import files, queries
 from storage.layout import Layout, open_workspace
 from tasks.plan import Run, load, plan
 from tasks.stages import BY_NAME
@@ -77,7 +77,7 @@ def report(run: RunName = None, workspace: Workspace = HERE) -> None:
     """Print where a run's report lies."""
     layout = open_workspace(workspace)
     known = load(layout, run)
-    page = layout.report(known.run_id) / "index.html"
+    page = files.local(layout, layout.report(known.run_id) / "index.html")
     if not page.exists():
         raise WorkspaceError(
             f"{known.run_id} has no report yet: `{known.typed(f'rerun {known.run_id} --failed')}` makes what is missing"
@@ -87,6 +87,7 @@ def report(run: RunName = None, workspace: Workspace = HERE) -> None:
 
 def _query(layout: Layout, query: str, form: Format, parameters: list[Any] | None = None) -> None:
     with queries.connect(layout) as connection:
+        queries.fetch(layout, query)
         columns, rows = queries.query(connection, query, parameters or [])
     emit(columns, rows, form)
 

@@ -82,7 +82,7 @@ def run(
         request = checked(
             PipelineRequest,
             config=config,
-            workspace=str(prepared.layout.root),
+            workspace=prepared.layout.name,
             overrides=list(overrides or ()),
             stages=list(chosen or ()),
             check=keys_are_blocks and not no_check,  # else it was done above, before a server was started
@@ -154,7 +154,7 @@ def rerun(
         "shards": _numbers(shards),
         "force": force,
     }
-    request = checked(RerunRequest, run=run, workspace=str(known.layout.root), **part)
+    request = checked(RerunRequest, run=run, workspace=known.layout.name, **part)
     selection = request.selection()
     if dry_run:
         _print_plan(known, planned(known, selection), form)

@@ -15,16 +15,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from flows import run_settings
 from flows.output import counted
 from model.errors import DialogueError, SettingsError
 from storage import ledger
-from storage.layout import Layout, at, open_workspace
+from storage.layout import Layout, at, exists, open_workspace
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run, resolve
 from tasks.stage import SECRET, StageSettings
 from tasks.stages import BY_NAME, STAGES
 
-TOP = ("name", "workspace", "model", "seed")
+TOP = ("name", "workspace", "model", "seed", "run")
 
 
 def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[str] = (), create: bool = True) -> Run:
@@ -35,10 +36,10 @@ def prepare(config: str, *, workspace: Path | None = None, overrides: Sequence[s
     values, settings, source = read(config, overrides)
     root = workspace or Path(values.get("workspace", "workspace"))
     layout = at(root)
-    if create or layout.version_file.exists():
+    if create or exists(layout):
         layout = open_workspace(root, create=create)
     run = resolve(values["name"], layout, settings, source)
-    run.record.update(machine=ledger.machine(), git_commit=git_commit())
+    run.record.update(machine=ledger.machine(), git_commit=git_commit(), runner=dict(values.get("run") or {}))
     return run
 
 
@@ -184,6 +185,7 @@ def _faults_at_top(values: Mapping[str, Any]) -> list[str]:
     name = values.get("name")
     if not isinstance(name, str) or not ledger.safe_name(name):
         faults.append("name: needed, 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit")
+    faults += run_settings.faults(values["run"]) if "run" in values else []
     return faults + [fault for key, value in values.items() if (fault := _fault_at_top(key, value))]
 
 

@@ -81,6 +81,7 @@ def answer(
     layout: Layout, text: str, bound: dict[str, Any], form: Format, *, seconds: float | None, memory: str
 ) -> None:
     """Asks and prints. CSV is printed as it is read; the other forms are held at once."""
+    queries.fetch(layout, text)
     with queries.connect(layout, memory_limit=memory) as connection:
         if form is Format.csv:
             with queries.asking(connection, text, bound, seconds=seconds) as (columns, found):
@@ -125,6 +126,7 @@ def _parquet(layout: Layout, text: str, bound: dict[str, Any], *, seconds: float
 
     if sys.stdout.isatty():
         raise SettingsError("--parquet writes bytes: send them to a file with > answer.parquet")
+    queries.fetch(layout, text)
     with (
         queries.connect(layout, memory_limit=memory) as connection,
         queries.asking(connection, text, bound, seconds=seconds, lazily=True) as (_, found),

@@ -18,7 +18,9 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
+from flows import runner
 from flows.failure import key_of
+from flows.gpu import one_at_a_time
 from flows.progress import StageProgress, showing
 from flows.server_keys import given
 from flows.server_log import sent_to_server
@@ -29,9 +31,7 @@ from tasks.drive import Failure
 from tasks.plan import Run, load
 from tasks.run import run_shard
 from tasks.stage import Stage
-
-AHEAD = 64
-"""Shards handed to the task runner before the first of them is done: as many lie in memory, however many there are."""
+from tasks.stages import BY_NAME
 
 UPDATE_S = 5.0
 """How often the bar of a running stage is told anew, at most."""
@@ -60,7 +60,7 @@ def shard_task(workspace: str, run_id: str, stage: str, shard: int, progress: An
     """One shard of one stage; returns a small reference to what it wrote."""
     run = load(open_workspace(Path(workspace)), run_id)
     callback = {} if progress is None else {"progress": progress.callback(shard)}
-    with given(run.settings[stage]):
+    with given(run.settings[stage]), one_at_a_time(BY_NAME[stage], runner.settings_of(run).gpu_limit):
         process = opened(run, stage)
         manifest = process.run_shard(shard, **callback) if process else run_shard(run, stage, shard, **callback)
     return {"stage": stage, "shard": shard, "rows": manifest["rows"], "rejects": manifest["rejects"]}
@@ -70,20 +70,21 @@ def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
     """Hands the shards of one stage to the flow's task runner, some ahead of those that are done, and waits for all."""
     artifact = ProgressArtifact(run, stage)
     failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
+    most = runner.ahead(run)
     with showing(stage, shards) as progress, sent_to_server(), apart(run, stage):
         while True:
-            for shard in islice(rest, AHEAD - len(waiting)):
+            for shard in islice(rest, most - len(waiting)):
                 waiting.append((shard, _submit(run, stage, shard, progress)))
             if not waiting:
                 break
             shard, future = waiting.popleft()
             future.wait(UPDATE_S)
-            while not future.state.is_final():
+            while not future.state.is_final() and not runner.lost(future):
                 artifact.show(progress)
                 future.wait(UPDATE_S)
             progress.finished(shard)
-            if future.state.is_failed() or future.state.is_crashed():
-                failures.append(Failure(shard, _first_line(future.state)))
+            if not future.state.is_completed():
+                failures.append(Failure(shard, runner.lost(future) or _first_line(future.state)))
             artifact.show(progress)
         artifact.show(progress, now=True)
     return failures
@@ -114,7 +115,9 @@ class ProgressArtifact:
 def _submit(run: Run, stage: Stage, shard: int, progress: StageProgress) -> PrefectFuture[Any]:
     from prefect.utilities.annotations import opaque
 
-    return shard_task.submit(str(run.layout.root), run.run_id, stage.name, shard, opaque(progress))
+    here = opaque(progress) if runner.shares_memory(run) else None
+    with runner.placing(run, stage):
+        return shard_task.submit(run.layout.name, run.run_id, stage.name, shard, here)
 
 
 def _first_line(state: State[Any]) -> str:

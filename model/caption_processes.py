@@ -37,9 +37,9 @@ class ProcessCaptioner:
     """``Captioner`` in at most ``processes`` processes; thread-safe.
 
     The first starts with the first batch. A further one starts when those there have worked for as long as it took to
-    start the first, so that little work does not wait for many starts. A process that ends is replaced, once
-    for a batch, and half the utterances are described at once from then on: the machine may have ended it for want of
-    memory. RuntimeError when that ends too, or when no token came for ``timeout_s``.
+    start the first, so that little work does not wait for many starts. A process that ends at work is replaced,
+    once for a batch, and half the utterances are described at once from then on: the machine may have ended it for want
+    of memory. RuntimeError when that ends too, or when no token came for ``timeout_s``.
     """
 
     def __init__(
@@ -130,6 +130,7 @@ class ProcessCaptioner:
 
     def _take(self, stop: threading.Event) -> CaptionWorker:
         with self._change:
+            self._forget_dead()
             while not self._idle and not self._may_start():
                 if stop.is_set():
                     raise TimeoutError
@@ -154,6 +155,14 @@ class ProcessCaptioner:
             self._started_in = self._started_in or time.monotonic() - start
             self._since[id(worker)] = time.monotonic()
         return worker
+
+    def _forget_dead(self) -> None:
+        """One that ended while it had nothing to do has failed nobody."""
+        dead = [worker for worker in self._idle if not worker.alive()]
+        self._idle = [worker for worker in self._idle if worker not in dead]
+        self._there -= len(dead)
+        for worker in dead:
+            worker.end()
 
     def _may_start(self) -> bool:
         if self._there == 0:

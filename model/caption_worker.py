@@ -53,7 +53,7 @@ def main(descriptor: int, parent: int) -> None:
             while True:
                 _serve(pipe, captioner)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
+            os._exit(0)  # there is nothing to tidy up, and torch would take its time
 
 
 def _load(job: dict[str, Any]) -> TransformersCaptioner:

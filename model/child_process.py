@@ -61,6 +61,10 @@ class ChildProcess:
         except (WorkerLost, TimeoutError) as error:
             raise RuntimeError(f"{what} does not start: {self.end()}; see its message above") from error
 
+    def alive(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
     def end(self, wait_s: float = 1.0) -> str:
         """Ends the process and says how it ended, where it did so by itself: "SIGSEGV", "exit code 1"."""
         self._pipe.close()  # an idle one stops at that

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.atomic import write_json
 from model.errors import UnknownRun, WorkspaceError
+from storage import files
+from storage.files import write_json
 from storage.layout import Layout
 from storage.ledger import Record, now
 from storage.shards import read_manifest
@@ -15,12 +16,12 @@ RUN_COLUMNS = ("base", "cell", "seed", "test", "run_id", "state", "error", "agai
 
 def save(layout: Layout, record: Record) -> None:
     """Writes the record of a grid in place of its last one."""
-    write_json(layout.ablation(record["ablation"]) / "grid.json", {**record, "updated_at": now()})
+    write_json(layout, layout.ablation(record["ablation"]) / "grid.json", {**record, "updated_at": now()})
 
 
 def find(layout: Layout, name: str) -> Record | None:
     """The record of the grid of that name, None where it has none. Raises WorkspaceError where it is damaged."""
-    path = layout.ablation(name) / "grid.json"
+    path = files.local(layout, layout.ablation(name) / "grid.json")
     found = read_manifest(path)
     if found is None and not path.exists():
         return None
@@ -34,12 +35,13 @@ def load(layout: Layout, name: str) -> Record:
     found = find(layout, name)
     if found is None:
         known = ", ".join(record["ablation"] for record in every(layout)) or "none yet"
-        raise UnknownRun(f"{layout.root} has no grid {name!r}: it has {known}; `dialoguellm ablation CONFIG` runs one")
+        raise UnknownRun(f"{layout.name} has no grid {name!r}: it has {known}; `dialoguellm ablation CONFIG` runs one")
     return found
 
 
 def every(layout: Layout) -> Iterator[Record]:
     """The records of all grids. Raises WorkspaceError naming one that is damaged."""
+    files.refresh(layout, layout.ablations)
     for path in sorted(layout.ablations.glob("*/grid.json")):
         if found := find(layout, path.parent.name):
             yield found

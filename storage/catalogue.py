@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     import duckdb
 
 _HISTORY = "_history"
+_FIRST = ("current_runs", "current_keys")
+"""Which files are current is asked of these."""
+
+_FILES = {
+    "$files": "SELECT path FROM copies WHERE output = ? ORDER BY path",
+    "$current": "SELECT path FROM copies WHERE output = ? AND stage_key IN (SELECT stage_key FROM current_keys) "
+    "ORDER BY path",
+}
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
@@ -26,8 +34,10 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     everything = hashlib.sha256("\n".join([str(layout.root), *texts.values()]).encode()).hexdigest()
     renew = known.get("views") != everything
     wanted = {"views": everything, "workspace": str(layout.root)}
+    for name in _FIRST:
+        connection.execute(texts[name])
     filled = {name: _fill(connection, layout, name, text) for name, text in texts.items()}
-    wanted |= {f"view {name}": text for name, text in filled.items() if "$files" in texts[name]}
+    wanted |= {f"view {name}": text for name, text in filled.items() if any(word in texts[name] for word in _FILES)}
     for name, text in filled.items():
         if renew or known.get(f"view {name}", text) != text:
             connection.execute(text)
@@ -61,11 +71,14 @@ def _read(text: str) -> set[str]:
 def _fill(connection: duckdb.DuckDBPyConnection, layout: Layout, name: str, text: str) -> str:
     """A view's text with the files that it reads in it."""
     table = name.removesuffix(_HISTORY)
-    if "$files" in text:
-        rows = connection.execute("SELECT path FROM copies WHERE output = ? ORDER BY path", [table]).fetchall()
-        paths = [copies.empty(connection, layout, table), *(Path(path) for (path,) in rows)]
-        listed = ", ".join(copies.quoted(pattern(path)) for path in paths)
-        text = text.replace("$files", f"[{listed}]")
+    for word, query in _FILES.items():
+        if word in text:
+            rows = connection.execute(query, [table]).fetchall()
+            # DuckDB takes the first file for what all are like: one without rows would make it join the wrong way round
+            paths = sorted((Path(path) for (path,) in rows), key=lambda path: not copies.is_whole(path))
+            if not any(map(copies.is_whole, paths[:1])):
+                paths = [copies.empty(connection, layout, table), *paths]
+            text = text.replace(word, "[" + ", ".join(copies.quoted(pattern(path)) for path in paths) + "]")
     if "$parts" in text:
         copies.empty_part(layout, "keyframes")
         parts = pattern(layout.lake) / "keyframes" / "*" / "part-*.parquet"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
+from storage import files
 from storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ LAKE_TABLES = (
 )
 SCHEMA = "schema"
 LEFT_OUT = {"keyframes": ("jpeg",)}
+GROUPED = {
+    "frames": (
+        "keyframes",
+        "utterance_id, list(round(time_s, 2) ORDER BY rank) AS frame_times_s, "
+        "count(*) FILTER (suspect) AS suspect_frames",
+    )
+}
+"""Copies that hold one row for several: the table they are made of, and their columns."""
+
 _ORDER = {
     "keyframes": "utterance_id, rank",
     "training_log": "step",
@@ -39,6 +49,7 @@ _FINISHED = """
     SELECT k.output, k.stage_key, list(s.shard ORDER BY s.shard),
            string_agg(concat_ws(' ', s.shard, s.sha256, s.rejects, s.finished_at), ',' ORDER BY s.shard)
     FROM (SELECT DISTINCT output, stage_key, false AS rejected FROM stages
+          UNION ALL SELECT DISTINCT 'frames', stage_key, false FROM stages WHERE output = 'keyframes'
           UNION ALL SELECT DISTINCT 'rejects', stage_key, true FROM stages) k
     JOIN stage_shards s USING (stage_key)
     WHERE s.state = 'done' AND (NOT k.rejected OR s.rejects > 0)
@@ -52,21 +63,25 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
     Raises WorkspaceError naming the file where a part is damaged and all are made anew. Otherwise that stops nobody's
     run: the copy is an empty file then, and a query that needs it fails by its name.
     """
-    found = [row for row in connection.execute(_FINISHED).fetchall() if row[0] in LAKE_TABLES]
+    found = [row for row in connection.execute(_FINISHED).fetchall() if row[0] in (*LAKE_TABLES, *GROUPED)]
     copies = []
     for table, stage_key, shards, content in found:
         path = layout.copy(table, stage_key, _digest(table, content))
-        if anew or not is_whole(path):
+        if anew or not is_whole(files.local(layout, path)):
+            parts = [layout.part(_source(table), stage_key, shard) for shard in shards]
+            files.fetch(layout, parts)
             try:
-                _write(connection, layout, table, path, [layout.part(table, stage_key, shard) for shard in shards])
+                _write(connection, layout, table, path, parts)
+                files.send_one(layout, path)
             except WorkspaceError:
                 if anew:
                     raise
                 path.write_bytes(b"")  # rows are never left out in silence
         copies.append((table, stage_key, str(path)))
     connection.execute("DELETE FROM copies")
-    if copies:
-        connection.executemany("INSERT INTO copies VALUES (?, ?, ?)", copies)
+    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], []]
+    each = ", ".join(["unnest(?::VARCHAR[])"] * len(columns))
+    connection.execute(f"INSERT INTO copies SELECT {each}", columns)
 
 
 def is_whole(path: Path) -> bool:
@@ -79,7 +94,19 @@ def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:
     return {Path(path) for (path,) in connection.execute("SELECT path FROM copies").fetchall()}
 
 
-def remove(kept: Collection[Path]) -> None:
+def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Makes a database that another machine published in a bucket name the copies of this one, and fetches them."""
+    if not layout.mirror:
+        return
+    found = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
+    if found and found[0][0] != str(layout.root):
+        names = [found[0][0], str(layout.root)]
+        connection.execute("UPDATE copies SET path = replace(path, ?, ?)", names)
+        connection.execute("UPDATE summarised SET source = replace(source, ?, ?)", names)
+    files.fetch(layout, in_use(connection))
+
+
+def remove(layout: Layout, kept: Collection[Path]) -> None:
     """Removes the copies that neither this database nor the one before it reads, and what a killed publisher left.
 
     A reader that keeps its snapshot through one publication therefore goes on.
@@ -89,6 +116,10 @@ def remove(kept: Collection[Path]) -> None:
             if path not in kept:
                 with suppress(FileNotFoundError):
                     path.unlink()
+        if layout.mirror:
+            for name in layout.mirror.bucket.list(f"{layout.mirror.name(folder)}/all-"):
+                if layout.root / name not in kept:
+                    layout.mirror.delete(layout.root / name)
 
 
 def empty(connection: duckdb.DuckDBPyConnection, layout: Layout, table: str) -> Path:
@@ -119,16 +150,18 @@ def _write(
 
     from storage.tables import SCHEMAS
 
-    columns = [name for name in SCHEMAS[table].names if name not in LEFT_OUT.get(table, ())]
+    source = _source(table)
+    kept = [name for name in SCHEMAS[source].names if name not in LEFT_OUT.get(source, ())]
+    columns, grouped = (GROUPED[table][1], "GROUP BY ALL") if table in GROUPED else (", ".join(kept), "")
     with replacing(path) as temporary:
         try:
             connection.execute(
-                f"COPY (SELECT {', '.join(columns)}, parse_filename(parse_dirpath(filename)) AS stage_key, "
+                f"COPY (SELECT {columns}, parse_filename(parse_dirpath(filename)) AS stage_key, "
                 "TRY_CAST(regexp_extract(filename, 'part-(\\d+)', 1) AS INTEGER) AS shard "
                 "FROM read_parquet(?, filename = true, union_by_name = true, hive_partitioning = false) "
-                f"ORDER BY {_ORDER.get(table, 'utterance_id')}) TO {quoted(temporary)} "
+                f"{grouped} ORDER BY {_ORDER.get(table, 'utterance_id')}) TO {quoted(temporary)} "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})",
-                [[str(part) for part in (empty_part(layout, table), *parts)]],
+                [[str(part) for part in (empty_part(layout, source), *parts)]],
             )
         except duckdb.Error as error:
             first = str(error).strip().partition("\n")[0]
@@ -141,7 +174,13 @@ def _write(
 def _digest(table: str, content: str) -> str:
     from storage.tables import SCHEMAS
 
-    return hashlib.sha256(f"{SCHEMAS[table]}\n{content}".encode()).hexdigest()[:12]
+    columns = GROUPED[table] if table in GROUPED else SCHEMAS[table]
+    return hashlib.sha256(f"{columns}\n{content}".encode()).hexdigest()[:12]
+
+
+def _source(table: str) -> str:
+    """The table whose parts a copy is made of."""
+    return GROUPED[table][0] if table in GROUPED else table
 
 
 def _has_columns(path: Path, table: str) -> bool:

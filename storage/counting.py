@@ -27,7 +27,7 @@ _SOURCES = """
 """
 _STAGES = {"run_predictions": "evaluate", "run_utterances": "ingest", "run_captions": "captions"}
 _AS = {
-    "run_predictions": "TABLE run_predictions AS SELECT *, split_part(utterance_id, '/', 1) AS corpus, "
+    "run_predictions": "TABLE run_predictions AS SELECT * EXCLUDE (raw), split_part(utterance_id, '/', 1) AS corpus, "
     "split_part(utterance_id, '/', 2) AS split, regexp_replace(utterance_id, '/[^/]*$', '') AS dialogue",
     "run_utterances": "VIEW run_utterances AS SELECT *",
     "run_captions": "VIEW run_captions AS SELECT *",

@@ -1,6 +1,6 @@
 """Every path of a workspace; no other module builds one.
 
-<workspace>/
+<workspace>/                             a folder, or s3://bucket/prefix and a folder of local copies
   workspace.json                         the workspace's format version
   lake/<table>/<stage key>/              part-00042.parquet, its manifest part-00042.json, stage.json,
                                          all-<digest>.parquet: the finished parts in one, for queries
@@ -24,19 +24,31 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from model.atomic import write_json
 from model.errors import WorkspaceError, WorkspaceTooNew
+from storage.mirror import Mirror, mirror_of
+from storage.remote import SCHEME
 
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths under one workspace folder."""
+    """Paths under one workspace folder.
+
+    Of a workspace in a bucket this is the folder of its local copies, kept by ``mirror`` (storage/files.py).
+    """
 
     root: Path
+    mirror: Mirror | None = None
+
+    @property
+    def name(self) -> str:
+        """The workspace as a person names it: a path or a URL."""
+        return self.mirror.bucket.url if self.mirror else str(self.root)
 
     @property
     def version_file(self) -> Path:
@@ -74,16 +86,16 @@ class Layout:
         return self.root / "results.duckdb"
 
     def folder(self, table: str, stage_key: str) -> Path:
-        return self.root.joinpath("lake", table, stage_key)
+        return _folder(self.root, table, stage_key)
 
     def part(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.parquet")
+        return _folder(self.root, table, stage_key) / f"part-{shard:05d}.parquet"
 
     def manifest(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.json")
+        return _folder(self.root, table, stage_key) / f"part-{shard:05d}.json"
 
     def failure(self, table: str, stage_key: str, shard: int) -> Path:
-        return self.root.joinpath("lake", table, stage_key, f"part-{shard:05d}.failed.json")
+        return _folder(self.root, table, stage_key) / f"part-{shard:05d}.failed.json"
 
     def copy(self, table: str, stage_key: str, digest: str) -> Path:
         return self.folder(table, stage_key) / f"all-{digest}.parquet"
@@ -114,10 +126,22 @@ class Layout:
         return self.root / "logs" / f"{run_id}.jsonl"
 
 
-def at(root: Path) -> Layout:
-    """The layout of a folder that may hold a workspace. Raises WorkspaceError where the path makes no sense."""
+@lru_cache(maxsize=4096)
+def _folder(root: Path, table: str, stage_key: str) -> Path:
+    """Kept: a large run asks for thousands of files of each."""
+    return root.joinpath("lake", table, stage_key)
+
+
+def at(root: Path | str) -> Layout:
+    """The layout of a folder, or of an s3:// URL, that may hold a workspace.
+
+    Raises WorkspaceError where it makes no sense.
+    """
+    if str(root).startswith(SCHEME[:4]):  # a Path has lost one of the two slashes
+        mirror = mirror_of(str(root))
+        return Layout(mirror.root, mirror)
     try:
-        layout = Layout(root.expanduser().resolve())
+        layout = Layout(Path(root).expanduser().resolve())
         if "?" in str(layout.root):
             raise ValueError("DuckDB takes what follows a question mark for options")
         return layout
@@ -125,27 +149,40 @@ def at(root: Path) -> Layout:
         raise WorkspaceError(f"{str(root)!r} cannot be a workspace ({error}): name another folder") from error
 
 
-def open_workspace(root: Path, *, create: bool = False) -> Layout:
+def open_workspace(root: Path | str, *, create: bool = False) -> Layout:
     """The layout of the workspace at ``root``, checked.
 
     With ``create`` a missing workspace is made. Raises WorkspaceError where there is none or where it cannot be
     written, WorkspaceTooNew where a later version of this program made it.
     """
     layout = at(root)
-    if not layout.version_file.exists():
+    if not exists(layout):
         if not create:
             raise WorkspaceError(
-                f"{layout.root} holds no workspace yet: start with `dialoguellm run CONFIG`, "
+                f"{layout.name} holds no workspace yet: start with `dialoguellm run CONFIG`, "
                 "or name another folder with --workspace"
             )
         _create(layout)
     _check_version(layout)
-    if create and not os.access(layout.root, os.W_OK):
+    if layout.mirror:
+        layout.mirror.refresh(layout.runs)
+    elif create and not os.access(layout.root, os.W_OK):
         raise WorkspaceError(f"{layout.root} cannot be written: change its permissions or choose another workspace")
     return layout
 
 
+def exists(layout: Layout) -> bool:
+    """Whether a workspace has been made there."""
+    if layout.mirror:
+        layout.mirror.fetch(layout.version_file)
+    return layout.version_file.exists()
+
+
 def _create(layout: Layout) -> None:
+    if layout.mirror:
+        layout.mirror.upload(layout.version_file, json.dumps({"format": FORMAT}).encode())
+        layout.mirror.fetch(layout.version_file)
+        return
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
         write_json(layout.version_file, {"format": FORMAT})
@@ -167,6 +204,6 @@ def _check_version(layout: Layout) -> None:
         ) from error
     if found > FORMAT:
         raise WorkspaceTooNew(
-            f"{layout.root} has workspace format {found}, this program knows up to {FORMAT}: "
+            f"{layout.name} has workspace format {found}, this program knows up to {FORMAT}: "
             "update dialoguellm or use another workspace"
         )

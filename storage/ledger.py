@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from model.atomic import write_json
 from model.errors import UnknownRun, WorkspaceError
+from storage import files
+from storage.files import write_json
 from storage.layout import Layout
 from storage.shards import Manifest, read_manifest
 
@@ -49,10 +50,7 @@ def shard_state(layout: Layout, table: str, stage_key: str, shard: int) -> tuple
     if manifest is None:
         failure = read_manifest(layout.failure(table, stage_key, shard))
         return ("failed", failure) if failure else ("missing", None)
-    try:
-        intact = layout.part(table, stage_key, shard).stat().st_size == manifest["bytes"]
-    except (FileNotFoundError, KeyError):
-        intact = False
+    intact = files.size(layout, layout.part(table, stage_key, shard)) == manifest.get("bytes", -1)
     return ("done" if intact else "corrupt"), manifest
 
 
@@ -63,7 +61,7 @@ def shard_list(layout: Layout, ingest_key: str) -> list[Record] | None:
 
 
 def record_failure(layout: Layout, table: str, stage_key: str, shard: int, failure: Record) -> None:
-    write_json(layout.failure(table, stage_key, shard), {**failure, "failed_at": now()})
+    write_json(layout, layout.failure(table, stage_key, shard), {**failure, "failed_at": now()})
 
 
 # ---- runs and attempts
@@ -74,7 +72,7 @@ def save_run(layout: Layout, record: Record) -> Record:
     path = layout.run_file(record["run_id"])
     earlier = read_manifest(path) or {}
     saved = {**record, "created_at": earlier.get("created_at", now()), "used_at": now()}
-    write_json(path, saved)
+    write_json(layout, path, saved)
     return saved
 
 
@@ -90,7 +88,7 @@ def find_run(layout: Layout, name: str | None = None) -> Record:
     if not matches:
         ids = ", ".join(record["run_id"] for record in known[-8:]) or "none yet"
         wanted = "no run yet" if name is None else f"no run {name!r}"
-        raise UnknownRun(f"{layout.root} has {wanted}: it has {ids}; `dialoguellm run CONFIG` makes one")
+        raise UnknownRun(f"{layout.name} has {wanted}: it has {ids}; `dialoguellm run CONFIG` makes one")
     return matches[-1]
 
 
@@ -101,7 +99,7 @@ def attempts(layout: Layout, run_id: str) -> list[Record]:
 
 
 def save_attempt(layout: Layout, attempt: Record) -> None:
-    write_json(_attempt_file(layout, attempt["run_id"], attempt["attempt"]), attempt)
+    write_json(layout, _attempt_file(layout, attempt["run_id"], attempt["attempt"]), attempt)
 
 
 def start_attempt(
@@ -156,7 +154,9 @@ def record_reading(layout: Layout, run_id: str, adapter_key: str | None, command
     """Puts on record that a command opened ``shards`` of the test split; to be called before it does."""
     number = len(list(layout.attempts(run_id).glob("reading-*.json"))) + 1
     about = {"run_id": run_id, "attempt": None, "stage": command, "adapter_key": adapter_key, "read_at": now()}
-    write_json(layout.attempts(run_id) / f"reading-{number:04d}.json", {**about, "why": command, "shards": shards})
+    write_json(
+        layout, layout.attempts(run_id) / f"reading-{number:04d}.json", {**about, "why": command, "shards": shards}
+    )
 
 
 def mark_crashed(layout: Layout, run_id: str) -> int:
@@ -169,7 +169,7 @@ def mark_crashed(layout: Layout, run_id: str) -> int:
 
 def save_comparison(layout: Layout, comparison: str, rows: Sequence[Record]) -> None:
     """Keeps the rows of a comparison; one of the same key is replaced."""
-    write_json(layout.comparisons / f"{comparison}.json", {"rows": list(rows)})
+    write_json(layout, layout.comparisons / f"{comparison}.json", {"rows": list(rows)})
 
 
 def comparisons(layout: Layout) -> list[Record]:
@@ -182,7 +182,7 @@ def comparisons(layout: Layout) -> list[Record]:
 
 def save_seceu(layout: Layout, key: str, scores: Sequence[Record], answers: Sequence[Record]) -> None:
     """Keeps the scores of one measurement with SECEU, and the answers; what has the same key is replaced."""
-    write_json(layout.seceu / f"{key}.json", {"rows": list(scores), "answers": list(answers)})
+    write_json(layout, layout.seceu / f"{key}.json", {"rows": list(scores), "answers": list(answers)})
 
 
 def seceu_scores(layout: Layout, key: str) -> list[Record]:
@@ -214,12 +214,12 @@ def record_export(layout: Layout, run_id: str, record: Record) -> None:
     earlier = exports(layout, run_id)
     number = earlier[-1]["export"] + 1 if earlier else 1
     about = {**record, "run_id": run_id, "export": number, "exported_at": now()}
-    write_json(layout.attempts(run_id) / f"export-{number:04d}.json", about)
+    write_json(layout, layout.attempts(run_id) / f"export-{number:04d}.json", about)
 
 
 def save_counterfactual(layout: Layout, run_id: str, key: str, rows: Sequence[Record]) -> None:
     """Keeps what was found of a run with other descriptions; what has the same key is replaced."""
-    write_json(_counterfactual_file(layout, run_id, key), {"rows": list(rows)})
+    write_json(layout, _counterfactual_file(layout, run_id, key), {"rows": list(rows)})
 
 
 def counterfactual(layout: Layout, run_id: str, key: str) -> list[Record] | None:

@@ -1,4 +1,7 @@
-"""One process at a time for one thing: a kernel lock that dies with its process, and a note of who holds it."""
+"""One process at a time for one thing: a kernel lock that dies with its process, and a note of who holds it.
+
+Of a workspace in a bucket, which many machines share, a lease (storage/leases.py).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from model.atomic import write_json
 from model.errors import WorkspaceLocked
+from storage import files
 from storage.layout import Layout
 from storage.ledger import now
 from storage.shards import read_manifest
@@ -23,6 +27,13 @@ WAREHOUSE = "_warehouse"
 def holding(layout: Layout, name: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Holds the workspace's lock ``name``. Raises WorkspaceLocked saying who has it and since when."""
     path = layout.lock(name)
+    if layout.mirror:
+        from storage.leases import leased
+
+        with leased(layout.mirror, path.with_suffix(".json"), name, wait_s=wait_s):
+            files.refresh(layout, layout.runs)  # another machine may have run this since it was last looked at
+            yield
+        return
     note = path.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=wait_s)

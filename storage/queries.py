@@ -12,7 +12,7 @@ from model.errors import DialogueError, WorkspaceError
 from storage.catalogue import pattern
 from storage.copies import quoted
 from storage.layout import Layout
-from storage.warehouse import OFFLINE
+from storage.warehouse import OFFLINE, readable
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,18 +31,20 @@ def connect(layout: Layout, *, memory_limit: str = MEMORY) -> duckdb.DuckDBPyCon
     """
     import duckdb
 
-    if not layout.database.exists():
+    database = readable(layout)
+    if not database.exists():
         raise WorkspaceError(
-            f"{layout.database} is not there yet: run a configuration, or `dialoguellm warehouse rebuild`"
+            f"{layout.name}/{layout.database.name} is not there yet: run a configuration, "
+            "or `dialoguellm warehouse rebuild`"
         )
     try:
-        connection = duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE))
+        connection = duckdb.connect(str(database), read_only=True, config=dict(OFFLINE))
         written_at = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
     except duckdb.Error as error:
-        raise WorkspaceError(f"{layout.database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
+        raise WorkspaceError(f"{database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
     if written_at != [(str(layout.root),)]:
         connection.close()
-        raise WorkspaceError(f"{layout.root} was moved since its last run: `dialoguellm warehouse rebuild` first")
+        raise WorkspaceError(f"{layout.name} was moved since its last run: `dialoguellm warehouse rebuild` first")
     connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
     connection.execute("SET temp_directory = ''")  # what does not fit fails, and is not written beside the results
     # an open file is compared with these by its name, and the views name theirs as patterns
@@ -51,6 +53,13 @@ def connect(layout: Layout, *, memory_limit: str = MEMORY) -> duckdb.DuckDBPyCon
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def fetch(layout: Layout, text: str) -> None:
+    """Copies the keyframes of a bucket where a query asks for pictures: they alone are not in the sorted copies."""
+    if layout.mirror and re.search(r"\bpictures\b", text, re.IGNORECASE):
+        names = layout.mirror.bucket.list("lake/keyframes/")
+        layout.mirror.fetch_all(layout.root / name for name in names if re.search(r"/part-\d+\.parquet$", name))
 
 
 def query(

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from model.atomic import replacing, write_json
 from model.dialogue import Rejected
-from storage import parquet
+from storage import files, parquet
+from storage.files import replacing, write_json
 from storage.layout import Layout
 from storage.tables import to_arrow
 
@@ -35,11 +34,11 @@ def write_shard(
     """
     rejects: list[Rejected] = []
     target = layout.part(table, stage_key, shard)
-    with replacing(target) as temporary:
+    with replacing(layout, target) as temporary:
         count = parquet.write(temporary, table, _without(rows, rejects))
         digest = _sha256(temporary)
         # from here to the new manifest the shard is not there: an old manifest must not vouch for new rows
-        layout.manifest(table, stage_key, shard).unlink(missing_ok=True)
+        files.unlink(layout, layout.manifest(table, stage_key, shard))
     _write_rejects(layout, stage_key, shard, rejects)
     manifest: Manifest = {
         **facts,
@@ -51,9 +50,8 @@ def write_shard(
         "bytes": target.stat().st_size,
         "sha256": digest,
     }
-    write_json(layout.manifest(table, stage_key, shard), manifest)
-    with suppress(FileNotFoundError):
-        layout.failure(table, stage_key, shard).unlink()
+    write_json(layout, layout.manifest(table, stage_key, shard), manifest)
+    files.unlink(layout, layout.failure(table, stage_key, shard))
     return manifest
 
 
@@ -68,13 +66,13 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def read_rows(layout: Layout, table: str, stage_key: str, shard: int) -> list[Any]:
     """The rows of one finished shard. Raises WorkspaceError naming the file where it is damaged."""
-    path = layout.part(table, stage_key, shard)
+    path = files.local(layout, layout.part(table, stage_key, shard))
     return [] if _no_rejects(table, path) else parquet.read_rows(path, table)
 
 
 def read_columns(layout: Layout, table: str, stage_key: str, shard: int, names: Sequence[str]) -> list[list[Any]]:
     """Some columns of one finished shard, as lists of their cells; the others are not read. Errors as in read_rows."""
-    path = layout.part(table, stage_key, shard)
+    path = files.local(layout, layout.part(table, stage_key, shard))
     return [[] for _ in names] if _no_rejects(table, path) else parquet.read_columns(path, table, names)
 
 
@@ -82,7 +80,7 @@ def read_table(
     layout: Layout, table: str, stage_key: str, shard: int, utterance_ids: Iterable[str] | None = None
 ) -> pa.Table:
     """One finished shard as Arrow, or only the rows of the named utterances."""
-    path = layout.part(table, stage_key, shard)
+    path = files.local(layout, layout.part(table, stage_key, shard))
     return to_arrow("rejects", []) if _no_rejects(table, path) else parquet.read(path, table, utterance_ids)
 
 
@@ -93,10 +91,9 @@ def _no_rejects(table: str, path: Path) -> bool:
 def _write_rejects(layout: Layout, stage_key: str, shard: int, rejects: list[Rejected]) -> None:
     target = layout.part("rejects", stage_key, shard)
     if not rejects:
-        with suppress(FileNotFoundError):
-            target.unlink()
+        files.unlink(layout, target)
         return
-    with replacing(target) as temporary:
+    with replacing(layout, target) as temporary:
         parquet.write(temporary, "rejects", rejects)
 
 

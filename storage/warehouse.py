@@ -8,6 +8,7 @@ is copied whole at every publication, so it holds what is small.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from model.atomic import replacing
 from model.errors import WorkspaceError
 from storage import ablations, catalogue, copies, counting, ledger
+from storage import files as stored
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding
@@ -52,13 +54,48 @@ def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False)
     with holding(layout, WAREHOUSE, wait_s=600):
         for left_over in layout.root.glob(f".{layout.database.name}.*"):  # of a publisher that was killed
             shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink(missing_ok=True)
-        with replacing(layout.database) as temporary:
+        stored.local(layout, layout.database)
+        for folder in (layout.comparisons, layout.seceu):
+            stored.refresh(layout, folder)
+        stored.fetch(layout, (path for run in facts for paths in run.files.values() for path in paths))
+        with stored.replacing(layout, layout.database) as temporary:
             if layout.database.exists() and not rebuild:
                 shutil.copyfile(layout.database, temporary)
             else:
                 temporary.unlink()
             in_use = _update(temporary, layout, facts, rebuild=rebuild)
-        copies.remove(in_use)
+        copies.remove(layout, in_use)
+
+
+def readable(layout: Layout) -> Path:
+    """The database to read, which may not be there; that of a bucket as a copy whose views name the copies here."""
+    path = stored.local(layout, layout.database)
+    etag = layout.mirror.etag(path) if layout.mirror else None
+    if etag is None:
+        return path
+    here = layout.cache / "results" / f"{re.sub(r'[^0-9a-zA-Z-]', '', etag)}.duckdb"
+    if not here.exists():
+        for older in here.parent.glob("*.duckdb"):
+            older.unlink(missing_ok=True)
+        with replacing(here) as temporary:
+            shutil.copyfile(path, temporary)
+            _brought_here(temporary, layout)
+    return here
+
+
+def _brought_here(database: Path, layout: Layout) -> None:
+    """Makes a database that another machine published read the copies of this one."""
+    import duckdb
+
+    try:
+        with duckdb.connect(str(database), config=dict(OFFLINE)) as connection:
+            copies.move(connection, layout)
+            catalogue.refresh(connection, layout)
+            connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise WorkspaceError(
+            f"{layout.name}: results.duckdb cannot be read here ({_first_line(error)}): `dialoguellm warehouse rebuild`"
+        ) from error
 
 
 def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool) -> set[Path]:
@@ -69,6 +106,7 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
         with duckdb.connect(str(database), config=dict(OFFLINE)) as connection:
             connection.execute(f"SET memory_limit = '{MEMORY}'")
             _migrate(connection)
+            copies.move(connection, layout)
             before = copies.in_use(connection)
             _replace_shards(connection, [row for run in facts for row in run.rows.get("shards", ())])
             for run in facts:
@@ -150,17 +188,23 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Re
     import pyarrow as pa
 
     if rows:
-        names = dict.fromkeys(name for row in rows for name in row)  # Arrow would look at the first row alone
-        incoming = pa.Table.from_pylist([{name: _cell(row.get(name)) for name in names} for row in rows])
+        names = dict.fromkeys(name for row in rows for name in row)
+        incoming = pa.table({name: _column([row.get(name) for row in rows]) for name in names})
         connection.register("incoming", incoming)
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         connection.unregister("incoming")
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):  # a file name that is not UTF-8 may be quoted in an error
-        return value.encode("utf-8", "replace").decode()
-    return json.dumps(value, default=str, sort_keys=True) if isinstance(value, dict | list) else value
+def _column(values: list[Any]) -> Any:
+    """Values as Arrow: what is nested is JSON, what is no Unicode is "?"."""
+    import pyarrow as pa
+
+    if any(isinstance(value, dict | list) for value in values):
+        values = [json.dumps(value, default=str, sort_keys=True) if value is not None else None for value in values]
+    try:
+        return pa.array(values)
+    except UnicodeEncodeError:  # a file name that is not UTF-8 may be quoted in an error
+        return pa.array([value and value.encode("utf-8", "replace").decode() for value in values])
 
 
 def _first_line(error: Exception) -> str:

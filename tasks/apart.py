@@ -53,7 +53,7 @@ class Apart:
             if self._process is None:
                 self._start()
             where = {**journal.where()}
-            request = {"workspace": str(self._run.layout.root), "run_id": self._run.run_id, "where": where}
+            request = {"workspace": self._run.layout.name, "run_id": self._run.run_id, "where": where}
             try:
                 self._pipe.send_bytes(json.dumps({**request, "stage": self._stage.name, "shard": shard}).encode())
                 answer = self._answer(shard, progress)

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import cast
 
 from model import caption_models, machine
-from storage import ledger
+from storage import files, ledger
 from storage.shards import Manifest, read_manifest
 from tasks.captions import CaptionsSettings, memory_of, processes_of
 from tasks.plan import Run, StagePlan
@@ -110,6 +110,7 @@ def _done_by(run: Run, settings: CaptionsSettings) -> Iterator[Manifest]:
         if stage.get("key") and (asked.get("model"), asked.get("server")) == (settings.model, settings.server):
             keys[stage["key"]] = None
     for key in keys:
+        files.refresh(run.layout, run.layout.folder("captions", key))
         for path in sorted(run.layout.folder("captions", key).glob("part-*.json")):
             found = read_manifest(path) or {}
             if found.get("rows") and found.get("inputs") and found.get("seconds"):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from model.errors import DialogueError, RunFailed, SettingsError, WorkspaceError
-from storage import journal, ledger
+from storage import journal, ledger, model_folders
 from storage.ledger import Record
 from storage.locks import holding
 from tasks.headline import scored
@@ -172,10 +172,8 @@ def _set_aside(run: Run, stage: Stage, since: str | None) -> None:
     """
     folder = run.layout.model(run.key(stage))
     begun = _aside(folder.name, since) if since else None
-    if folder.exists() and not (
-        begun and any(path.name >= begun for path in folder.parent.glob(_aside(folder.name, "*")))
-    ):
-        folder.rename(folder.with_name(_aside(folder.name, ledger.now())))
+    if not (begun and any(path.name >= begun for path in folder.parent.glob(_aside(folder.name, "*")))):
+        model_folders.move(run.layout, folder, folder.with_name(_aside(folder.name, ledger.now())))
 
 
 def _aside(name: str, time: str) -> str:

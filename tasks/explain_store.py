@@ -6,20 +6,21 @@ from dataclasses import asdict
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.atomic import write_json
+from storage import files
 from storage.layout import Layout
 from tasks.explain import Explained
 
 
 def keep(layout: Layout, found: Explained) -> None:
     """Writes it in place of what was found before of the same line."""
-    write_json(layout.explanation(found.run_id, found.utterance.utterance_id), asdict(found))
+    files.write_json(layout, layout.explanation(found.run_id, found.utterance.utterance_id), asdict(found))
 
 
 def kept(layout: Layout, run_id: str, utterance_id: str) -> Explained | None:
     """What was found last; None where nothing was, or where the file is not one that ``keep`` wrote."""
     try:
-        found = TypeAdapter(Explained).validate_json(layout.explanation(run_id, utterance_id).read_bytes())
+        path = files.local(layout, layout.explanation(run_id, utterance_id))
+        found = TypeAdapter(Explained).validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
     return found if (found.run_id, found.utterance.utterance_id) == (run_id, utterance_id) else None

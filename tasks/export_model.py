@@ -15,7 +15,7 @@ from model import lora, packing, training_state, weight_files, weights
 from model.atomic import new_folder, write_json
 from model.dialogue import Instruction
 from model.errors import SettingsError, TrainingError, WorkspaceError
-from storage import ledger
+from storage import ledger, model_folders
 from tasks import model_card
 from tasks.export import Part, finished_shards, free_folder, read_shard
 from tasks.finetune_settings import FinetuneSettings
@@ -127,7 +127,7 @@ def finished_adapter(run: Run) -> Path:
     if plan_stage(run, stage).pending:
         how = run.typed(f"rerun {run.run_id} --stage finetune")
         raise WorkspaceError(f"{run.run_id} has no finished adapter: `{how}` makes it")
-    folder, model = run.layout.model(run.key(stage)), _settings(run).model
+    folder, model = model_folders.fetch(run.layout, run.layout.model(run.key(stage))), _settings(run).model
     if training_state.base_of(folder) != weights.identity(model):
         raise WorkspaceError(f"the adapter in {folder} was not trained on what {model} is today: run finetune again")
     missing = [name for name in ADAPTER if not (folder / "adapter" / name).is_file()]

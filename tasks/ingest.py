@@ -89,6 +89,15 @@ def _read(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable
     return READERS[settings.corpus](_folder(settings), videos)
 
 
+def draw_missing(settings: IngestSettings, context: Context) -> None:
+    """Draws the demo's clips where ``context.videos`` is their folder: another machine may have done ingest."""
+    from tasks.demo.render import source_digest
+
+    for one in settings.corpora():
+        if one.corpus == "demo" and context.videos == _demo_folder(one, context.cache, source_digest()):
+            _draw_demo(one, context.cache, context.progress)
+
+
 def _draw_demo(settings: IngestSettings, cache: Path, progress: Progress) -> Iterable[Utterance | Rejected]:
     from tasks.demo.render import render_corpus, source_digest
     from tasks.demo.script import load_script

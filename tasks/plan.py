@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.errors import WorkspaceError
-from storage import ledger
+from storage import files, ledger
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.shards import read_manifest
@@ -49,8 +49,8 @@ class Run:
 
     def typed(self, command: str) -> str:
         """``command`` as a person types it for this run's workspace: ``dialoguellm status demo -w elsewhere``."""
-        here = self.layout.root == Path("workspace").resolve()
-        return f"dialoguellm {command}" + ("" if here else f" -w {shlex.quote(str(self.layout.root))}")
+        here = self.layout.name == str(Path("workspace").resolve())
+        return f"dialoguellm {command}" + ("" if here else f" -w {shlex.quote(self.layout.name)}")
 
     def shards(self) -> list[Record] | None:
         return ledger.shard_list(self.layout, self.keys["ingest"] or "")
@@ -120,6 +120,7 @@ def resolve(name: str, layout: Layout, settings: Mapping[str, StageSettings], so
             "upstream": upstream,
             "settings": values.model_dump(mode="json"),
         }
+    files.local(layout, layout.shard_list(keys["ingest"] or ""))
     run_id = f"{name}-{_digest(keys)[:6]}"
     record = {"run_id": run_id, "name": name, "source": source, "stages": stages}
     return Run(run_id, name, layout, settings, keys, record)
@@ -141,6 +142,7 @@ def load(layout: Layout, name: str | None = None) -> Run:
             f"{layout.run_file(record['run_id'])} was recorded by another version of this program: "
             "delete it, `dialoguellm run CONFIG` records that run again"
         ) from error
+    files.local(layout, layout.shard_list(keys["ingest"]))
     return Run(record["run_id"], record["name"], layout, settings, keys, record)
 
 
@@ -177,6 +179,7 @@ def plan(run: Run, names: Sequence[str] | None = None) -> list[StagePlan]:
 def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None = None) -> StagePlan:
     """The state of one stage; with ``force`` finished shards are pending too, but those finished after ``since``."""
     key = run.key(stage)
+    files.refresh(run.layout, run.layout.folder(stage.writes, key))
     shards = run.shards_of(stage)
     if shards is None:
         return StagePlan(stage, key, None, [Pending(-1, *_why_new(run, stage))])
@@ -230,7 +233,7 @@ def _why_new(run: Run, stage: Stage) -> tuple[str, str]:
         old, new = earlier["stages"].get(stage.name, {}), run.record["stages"][stage.name]
         if not old.get("key") or old["key"] == new["key"]:
             continue
-        if not any(run.layout.folder(stage.writes, old["key"]).glob("part-*.parquet")):
+        if not files.holds(run.layout, run.layout.folder(stage.writes, old["key"]), "part-*.parquet"):
             continue  # that run never came so far
         if old["own"] != new["own"]:
             return "changed", differences(old, new)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage import ledger, warehouse
+from storage import files, ledger, warehouse
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.warehouse import RunFacts
@@ -31,6 +31,9 @@ def facts(run: Run, known: dict[str, list[Record]] | None = None) -> RunFacts:
     ``known`` keeps shards by stage key: runs share them, and each is a file to read.
     """
     known = {} if known is None else known
+    for stage in run.stages():
+        if run.key(stage) not in known:
+            files.refresh(run.layout, run.layout.folder(stage.writes, run.key(stage)))
     attempts = ledger.attempts(run.layout, run.run_id)
     for stage in run.stages():
         if run.key(stage) not in known:
@@ -47,8 +50,8 @@ def facts(run: Run, known: dict[str, list[Record]] | None = None) -> RunFacts:
         "test_reads": ledger.readings(run.layout, run.run_id),
     }
     scored = [row for row in shards if row["stage"] == "score" and row["state"] == "done"]
-    files = {"metrics": [run.layout.part("metrics", row["stage_key"], row["shard"]) for row in scored]}
-    return RunFacts(run.run_id, rows, files)
+    made = {"metrics": [run.layout.part("metrics", row["stage_key"], row["shard"]) for row in scored]}
+    return RunFacts(run.run_id, rows, made)
 
 
 def _run(run: Run) -> Record:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
-from model.atomic import write_json
 from model.dialogue import SPLITS, Rejected, Utterance, split_of
 from model.errors import CorpusError, WorkspaceError
-from storage import journal, ledger
+from storage import files, journal, ledger
+from storage.files import write_json
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.shards import Manifest, read_columns, read_manifest, read_rows, read_table, write_shard
 from storage.tables import from_arrow
 from tasks import few_shot, shard_facts
 from tasks.corpora import leaks
+from tasks.folders import results_of
 from tasks.ingest import videos_root
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
@@ -55,6 +57,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
             raise KeyError(table)
         if table not in self._loaded:
             parts = self._parts(table)
+            files.fetch(self._run.layout, (self._run.layout.part(*part) for part in parts))
             self._loaded[table] = (
                 list(_pool(self._run.layout, *parts))
                 if table == "examples"
@@ -125,8 +128,9 @@ class ShardRows(Mapping[str, Sequence[Any]]):
 
     def _rejects_of(self, stage: Stage) -> list[tuple[str, str, int]]:
         key = self._run.key(stage)
-        shards = self._run.shards_of(stage) or []
-        return [("rejects", key, n) for n in shards if self._run.layout.part("rejects", key, n).exists()]
+        layout, shards = self._run.layout, self._run.shards_of(stage) or []
+        files.refresh(layout, layout.folder("rejects", key))
+        return [("rejects", key, n) for n in shards if files.size(layout, layout.part("rejects", key, n)) is not None]
 
 
 def run_shard(run: Run, stage_name: str, shard: int, progress: Progress = no_progress) -> Manifest:
@@ -147,15 +151,13 @@ def _run_shard(run: Run, stage: Stage, shard: int, progress: Progress) -> Manife
     facts: Record = {"run_id": run.run_id, "stage": stage.name, "version": stage.version}
     facts["retries"] = shard_facts.failures(run, stage, shard)
     try:
-        rows = ShardRows(run, stage, shard)
-        results = stage.run(rows, run.settings[stage.name], _context(run, stage, shard, shard_facts.told(progress)))
-        if stage.name == "ingest":
-            return _write_corpus(run, key, results, facts, started)
-        facts["inputs"] = _inputs(run, stage, shard)
-        if stage.totals:
-            results = shard_facts.summed(results, rows, stage, facts)
-        timed = shard_facts.timed(results, facts, started)
-        return write_shard(run.layout, stage.writes, key, shard, timed, facts)
+        rows, context = ShardRows(run, stage, shard), _context(run, stage, shard, shard_facts.told(progress))
+        with closing(results_of(run, stage, rows, context)) as results:
+            if stage.name == "ingest":
+                return _write_corpus(run, key, results, facts, started)
+            facts["inputs"] = _inputs(run, stage, shard)
+            summed = shard_facts.summed(results, rows, stage, facts) if stage.totals else results
+            return write_shard(run.layout, stage.writes, key, shard, shard_facts.timed(summed, facts, started), facts)
     except Exception as error:
         shard_facts.record_failure(run, stage, shard, error)
         raise
@@ -248,7 +250,7 @@ def _write_corpus(run: Run, key: str, results: Iterable[Any], facts: Record, sta
         "inputs": len(utterances) + len(rejects),
         "seconds": seconds,
     }
-    write_json(run.layout.shard_list(key), manifest)
+    write_json(run.layout, run.layout.shard_list(key), manifest)
     return manifest
 
 

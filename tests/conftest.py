@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import s3_server
 from prefect_server import Server, serving
 
 CHAT_TEMPLATE = (
@@ -100,3 +101,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """The environment of a real S3 server that runs for the whole session."""
+    with s3_server.serving() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The URL of an empty workspace in a bucket of its own."""
+    return s3_server.new_workspace(s3, monkeypatch, tmp_path / "copies")

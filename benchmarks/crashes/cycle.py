@@ -15,20 +15,21 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import psutil
+from crashes.forked import Forked
 from crashes.setting import environment, make_workspace, spoil
+from crashes.state import age, alive, manifests, pending, share_left
 
 from storage import ledger
 from storage.layout import Layout
-from tasks.plan import load, plan_stage
+from tasks.plan import load
 from tasks.stages import STAGES
 
 VICTIM = Path(__file__).with_name("victim.py")
 LONGEST_S = 600.0
+SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Soak:
     repeated: int = 0
     left: int = 0
     attempts_wrong: int = 0
+    preloaded: bool = False
 
     def reference(self) -> None:
         """The run that nobody kills, listened to."""
@@ -89,7 +91,7 @@ class Soak:
                 break
             quota[target] -= 1
             place = "publishing" if target.startswith("after ") else target
-            aim = self._aim(workspace, place, chance)
+            aim = {**self._aim(workspace, place, chance), "one_process": chance.random() < 0.75}
             before = manifests(workspace)
             waiting = pending(workspace)  # the clip is spoilt between ingest and keyframes, so none goes through both
             until = "ingest" if waiting is None or "ingest" in waiting else "report"
@@ -127,7 +129,8 @@ class Soak:
             age(workspace / "results.duckdb", chance)
             return {"place": "migration", "after_s": chance.uniform(0, 0.3), "alone": alone}
         if place != "start" and chance.random() < 0.5:
-            return {"place": place, "after_s": chance.uniform(0, left * self.lasted.get(place, 1.0)), "alone": alone}
+            longest = SHARE * left * self.lasted.get(place, 1.0)  # so that the stage has not ended before
+            return {"place": place, "after_s": chance.uniform(0, longest), "alone": alone}
         kinds = Counter(self.steps[place])
         hit = Counter(kill.step for kill in self.kills if kill.place == place)
         fewest = min(hit[kind] for kind in kinds)
@@ -137,7 +140,10 @@ class Soak:
 
     def _count_repeated(self, before: dict[str, int], workspace: Path) -> None:
         after = manifests(workspace)
-        self.repeated += sum(after.get(name) != stamp for name, stamp in before.items())
+        again = [name for name, stamp in before.items() if after.get(name) != stamp]
+        self.repeated += len(again)
+        if again:
+            print("done again:", *again, flush=True)
 
     def _look_at_the_end(self, workspace: Path, groups: list[int]) -> None:
         end = time.monotonic() + 60  # decoders end by themselves once nobody listens
@@ -170,18 +176,28 @@ class Victim:
         home = soak.folder / "home"
         home.mkdir(exist_ok=True)
         self.log = soak.folder / "victim.log"
-        command = [sys.executable, str(VICTIM), "run", str(soak.config), "-w", str(workspace), "--until", until]
+        arguments = ["run", str(soak.config), "-w", str(workspace), "--until", until, *([] if api else ["--direct"])]
+        arguments += ["--set", "captions.processes=0"] if aim.get("one_process") else []
+        self.process = self._start(
+            arguments, environment(home, **more), home, theirs, forked=soak.preloaded and not api
+        )
+        os.close(theirs)
+
+    def _start(
+        self, arguments: list[str], variables: dict[str, str], home: Path, theirs: int, *, forked: bool
+    ) -> subprocess.Popen[bytes] | Forked:
+        if forked:
+            return Forked(arguments, variables, home, self.log)
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, *([] if api else ["--direct"])],
-                env=environment(home, **more),
+            return subprocess.Popen(
+                [sys.executable, str(VICTIM), *arguments],
+                env=variables,
                 cwd=home,
                 stdout=log,
                 stderr=log,
                 pass_fds=[theirs],
                 start_new_session=True,
             )
-        os.close(theirs)
 
     def listen(self, aim: dict[str, Any] | None) -> None:
         """Reads what it says until it has ended; kills it ``after_s`` seconds after it came to the place."""
@@ -229,54 +245,3 @@ class Victim:
     def must_have_ended_well(self) -> None:
         if self.process.returncode:
             raise SystemExit(f"the run ended with {self.process.returncode}:\n{self.log.read_text(errors='replace')}")
-
-
-def pending(workspace: Path) -> set[str] | None:
-    """Names of the stages that have something to do; None where there is no run yet."""
-    layout = Layout(workspace.resolve())
-    if not any(layout.runs.glob("*.json")):
-        return None
-    run = load(layout)
-    return {stage.name for stage in run.stages() if plan_stage(run, stage).pending}
-
-
-def share_left(workspace: Path, place: str) -> float:
-    """How much of a stage is still to be done, 0 to 1."""
-    layout = Layout(workspace.resolve())
-    if not any(layout.runs.glob("*.json")):
-        return 1.0
-    run = load(layout)
-    for stage in run.stages():
-        if stage.name == place and not stage.unit:
-            found = plan_stage(run, stage)
-            return len(found.pending) / found.total if found.total else 1.0
-    return 1.0
-
-
-def manifests(workspace: Path) -> dict[str, int]:
-    """When each finished shard was written."""
-    paths = [path for path in workspace.glob("lake/*/*/part-*.json") if ".failed." not in path.name]
-    return {str(path): path.stat().st_mtime_ns for path in paths if path.with_suffix(".parquet").exists()}
-
-
-def age(database: Path, chance: random.Random) -> None:
-    """Puts a database of an older version in place: some of the first migrations, and no run."""
-    import duckdb
-
-    known = sorted((item for item in files("storage").joinpath("migrations").iterdir()), key=lambda item: item.name)
-    database.unlink()
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("CREATE TABLE about (name VARCHAR PRIMARY KEY, value VARCHAR)")
-        for item in [item for item in known if item.name.endswith(".sql")][: chance.randint(1, len(known) - 1)]:
-            connection.execute(item.read_text())
-            connection.execute("INSERT OR REPLACE INTO about VALUES ('migration', ?)", [item.name])
-
-
-def alive(groups: list[int]) -> list[int]:
-    """Processes of these groups that are still there."""
-    found = []
-    for process in psutil.process_iter(["pid", "status"]):
-        with suppress(ProcessLookupError, psutil.Error):
-            if os.getpgid(process.pid) in groups and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-    return found

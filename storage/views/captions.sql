@@ -4,5 +4,4 @@
 -- outright), seconds, n_words, repetition, english, refusal, like_previous, contradiction, stage_key, shard.
 CREATE OR REPLACE VIEW captions AS
 SELECT *
-FROM captions_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

@@ -4,5 +4,4 @@
 -- n_prompt_tokens, n_tokens, stage_key, shard.
 CREATE OR REPLACE VIEW dev_predictions AS
 SELECT *
-FROM dev_predictions_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

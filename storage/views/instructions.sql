@@ -4,5 +4,4 @@
 -- a description), cuts, stage_key, shard.
 CREATE OR REPLACE VIEW instructions AS
 SELECT *
-FROM instructions_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

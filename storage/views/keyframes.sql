@@ -5,5 +5,4 @@
 -- pictures themselves are in the view pictures.
 CREATE OR REPLACE VIEW keyframes AS
 SELECT *
-FROM keyframes_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

@@ -13,20 +13,13 @@ WITH keys AS (
            max(stage_key) FILTER (stage = 'finetune') AS adapter_key
     FROM stages
     GROUP BY run_id
-),
-frames AS (
-    SELECT stage_key, utterance_id, list(round(time_s, 2) ORDER BY rank) AS frame_times_s,
-           count(*) FILTER (suspect) AS suspect_frames,
-           $lake || '/keyframes/' || stage_key || '/part-' || lpad(any_value(shard)::VARCHAR, 5, '0') || '.parquet'
-               AS frames_file
-    FROM keyframes_history
-    GROUP BY stage_key, utterance_id
 )
 SELECT p.run_id, split_part(p.utterance_id, '/', 1) AS corpus, p.utterance_id, p.system, p.gold, p.predicted,
        p.stage_key AS prediction_key, keys.adapter_key,
        keys.instructions_key, i.prompt, i.context_ids,
        keys.captions_key, c.text AS caption, c.model AS captioner,
-       keys.keyframes_key, f.frame_times_s, f.suspect_frames, f.frames_file,
+       keys.keyframes_key, f.frame_times_s, f.suspect_frames,
+       $lake || '/keyframes/' || f.stage_key || '/part-' || lpad(f.shard::VARCHAR, 5, '0') || '.parquet' AS frames_file,
        keys.ingest_key, u.speaker, u.text, u.video, u.start_s, u.end_s
 FROM predictions_history p
 JOIN keys USING (run_id)

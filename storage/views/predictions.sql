@@ -4,6 +4,7 @@
 -- does not parse: counted as wrong), scores (label to probability), raw, seconds, n_prompt_tokens, n_tokens,
 -- stage_key, shard
 CREATE OR REPLACE VIEW predictions AS
-SELECT *
-FROM predictions_history
-WHERE run_id IN (SELECT run_id FROM current_runs);
+SELECT s.run_id, p.*
+FROM read_parquet($current, hive_partitioning = false) p
+JOIN stages s ON s.stage_key = p.stage_key AND s.stage = 'evaluate'
+JOIN current_runs c ON c.run_id = s.run_id;

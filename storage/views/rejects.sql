@@ -3,5 +3,4 @@
 -- Columns: utterance_id, stage, reason, detail, stage_key, shard.
 CREATE OR REPLACE VIEW rejects AS
 SELECT *
-FROM rejects_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

@@ -3,5 +3,4 @@
 -- Columns: path (in the report's folder), bytes, sha256, stage_key, shard.
 CREATE OR REPLACE VIEW reports AS
 SELECT *
-FROM reports_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

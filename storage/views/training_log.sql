@@ -4,5 +4,4 @@
 -- unique_tokens, memory_mib, stage_key, shard.
 CREATE OR REPLACE VIEW training_log AS
 SELECT *
-FROM training_log_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

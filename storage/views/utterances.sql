@@ -5,5 +5,4 @@
 -- it), raters, stage_key, shard.
 CREATE OR REPLACE VIEW utterances AS
 SELECT *
-FROM utterances_history
-WHERE stage_key IN (SELECT stage_key FROM current_keys);
+FROM read_parquet($current, hive_partitioning = false);

@@ -26,10 +26,10 @@ def test_running_shards_count_as_fractions() -> None:
     second(1, 2, "clips")
     assert progress.tasks[0].completed == 0.75
     assert progress.tasks[0].fields["detail"] == "shard 2/2, 1/2 clips"
-    assert stage.percent() == 37.5
+    assert stage.share() == 0.375
     stage.finished(4)
     stage.finished(7)
-    assert stage.percent() == 100
+    assert stage.share() == 1
     assert progress.tasks[0].completed == progress.tasks[0].total == 2
 
 

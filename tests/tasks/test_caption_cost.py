@@ -122,9 +122,10 @@ def test_telling_needs_no_torch(module: str) -> None:
 
 
 def test_a_manifest_holds_what_its_captions_took() -> None:
-    from tasks.run import _summed
+    from tasks.shard_facts import summed
 
     facts: dict[str, Any] = {}
-    rows = list(_summed(iter(ROWS["captions"]), CAPTIONS, facts))
+    unread: Any = {}
+    rows = list(summed(iter(ROWS["captions"]), unread, CAPTIONS, facts))
     assert rows == ROWS["captions"]
     assert facts["totals"] == {"n_tokens": 8, "n_frames": 3}

@@ -13,11 +13,11 @@ import pytest
 from fake_stages import SEEN, go, lake, make
 
 from flows.direct import execute
-from model.errors import RunFailed, SettingsError, WorkspaceError, WorkspaceLocked
+from model.errors import RunFailed, WorkspaceError, WorkspaceLocked
 from storage import ledger
 from storage.locks import holding
 from storage.queries import connect, query
-from tasks.drive import Failure, Selection, drive, planned
+from tasks.drive import Failure, Selection, drive
 from tasks.plan import Run, load, plan
 from tasks.publish import publish
 from tasks.stage import Stage
@@ -93,33 +93,6 @@ def test_a_stage_does_not_start_on_unfinished_input(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"finetune needs captions, which has 3 pending shards"):
         go(run, Selection(stages=("finetune",)))
     assert attempts(run)[-1][1] == "failed"
-
-
-# ---- selections that make no sense
-
-
-@pytest.mark.parametrize(
-    ("selection", "message"),
-    [
-        (Selection(stages=("captions", "nonsense")), "no stage is called nonsense: the stages are ingest, captions"),
-        (Selection(stages=("captions",), shards=(1, 4, 9)), "has no shard 4, 9: it has 0 to 3"),
-        (Selection(shards=(-1,)), "has no shard -1"),
-    ],
-)
-def test_what_is_not_there_cannot_be_selected(tmp_path: Path, selection: Selection, message: str) -> None:
-    run = make(tmp_path)
-    go(run, Selection(stages=("ingest",)))
-    for do in (planned, go):
-        with pytest.raises(SettingsError, match=message):
-            do(run, selection)
-    assert len(attempts(run)) == 1
-
-
-def test_a_stage_that_is_off_cannot_be_selected(tmp_path: Path) -> None:
-    run = make(tmp_path, captions={"enabled": False})
-    with pytest.raises(SettingsError, match="captions is off"):
-        go(run, Selection(stages=("captions",)))
-    assert go(run, Selection(stages=("ingest", "captions"))).done == {"ingest": 1}
 
 
 # ---- failures
@@ -280,30 +253,3 @@ def test_a_forced_training_run_begins_anew_and_keeps_the_old_one(tmp_path: Path)
     assert (folder / "adapter").read_text() == "weights"
     (before,) = folder.parent.glob(f"{folder.name}.before-*")
     assert (before / "adapter").read_text() == "older weights"
-
-
-def test_a_retry_of_something_forced_does_not_repeat_what_it_did(tmp_path: Path) -> None:
-    run = make(tmp_path)
-    go(run)
-    forced = Selection(("captions", "finetune"), force=True)
-    place = run.layout.part("captions", run.keys["captions"] or "", 1)
-    place.unlink()
-    place.mkdir()  # cannot be written
-    begun = ledger.now()
-    failed(run, forced)
-    place.rmdir()
-    SEEN.clear()
-    again = replace(forced, since=begun)
-    assert [(item.stage.name, item.reasons()) for item in planned(run, again)] == [
-        ("captions", {"failed": 1}),
-        ("finetune", {"forced": 1}),
-    ]
-    assert go(run, again).done == {"captions": 1, "finetune": 1}
-    assert len(SEEN["captions"]) == 6
-    folder = run.layout.model(run.keys["finetune"] or "")
-    assert len(list(folder.parent.glob(f"{folder.name}.before-*"))) == 1
-    (folder / "begun").touch()
-    run.layout.manifest("training_log", run.keys["finetune"] or "", 0).unlink()  # killed in training
-    assert go(run, again).done == {"finetune": 1}
-    assert (folder / "begun").exists(), "it goes on with what was begun"
-    assert go(run, again).done == {}
