@@ -37,7 +37,7 @@ MORE = 3
 """Runs that are published one by one, timed."""
 
 LISTED = {*LAKE_TABLES, *(f"{table}_history" for table in LAKE_TABLES)} | {"pictures", "shards", "training"}
-LISTED |= {"worst_dialogues"}
+LISTED |= {"worst_dialogues", "frames"}
 OF_A_RUN = {"lineage", "wrong_predictions", "caption_quality", "rejected", "predictions_history"}
 
 

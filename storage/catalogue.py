@@ -74,8 +74,10 @@ def _fill(connection: duckdb.DuckDBPyConnection, layout: Layout, name: str, text
     for word, query in _FILES.items():
         if word in text:
             rows = connection.execute(query, [table]).fetchall()
-            # DuckDB takes the first file for what all are like: an empty one would make it join the wrong way round
-            paths = [Path(path) for (path,) in rows] or [copies.empty(connection, layout, table)]
+            # DuckDB takes the first file for what all are like: one without rows would make it join the wrong way round
+            paths = sorted((Path(path) for (path,) in rows), key=lambda path: not copies.is_whole(path))
+            if not any(map(copies.is_whole, paths[:1])):
+                paths = [copies.empty(connection, layout, table), *paths]
             text = text.replace(word, "[" + ", ".join(copies.quoted(pattern(path)) for path in paths) + "]")
     if "$parts" in text:
         copies.empty_part(layout, "keyframes")

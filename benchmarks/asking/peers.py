@@ -128,7 +128,7 @@ def of_pandas(frames: tuple[Any, Any], runs: tuple[str, str], line: str) -> dict
     def worst_dialogues() -> Any:
         mine = of(first)
         right = mine["gold"].astype(str) == mine["predicted"].astype(str)
-        dialogue = "substr(utterance_id, 1, length(utterance_id) - 2)"  # turns here have one digit
+        dialogue = mine["utterance_id"].astype(str).str.rsplit("/", n=1).str[0]
         return right.groupby([mine["system"], dialogue], **by).mean().sort_values().head(20)
 
     def speaker_scores() -> Any:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_rows import ROWS
 from finished_run import ask as answer
 from finished_run import write
 from scored_run import corpus_lines, recorded, right_but, says, scored
 
 from model import emotions
-from model.dialogue import Caption, Prediction, TrainingStep
+from model.dialogue import Caption, Instruction, Keyframe, Prediction, Rejected, TrainingStep
 from storage import ledger
 from storage.layout import Layout
 from storage.queries import connect, query
@@ -26,6 +27,10 @@ from tasks.stages import BY_NAME
 
 VIEWS = sorted((Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
 TEST = [row for row in corpus_lines() if row.split == "test"]
+NO_FRAMES = Rejected(TEST[1].utterance_id, "keyframes", "no_frames", "the video has no frames")
+EMPTY = {"test_readings", "answer_costs", "seceu", "ablation_cells"}
+EMPTY |= {"dev_predictions", "dev_predictions_history", "reports", "reports_history"}
+"""Views of what these runs do not do."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
         ]
         write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 2, captions, {})
         steps = [TrainingStep(n, n / 2, 2.0, 1e-3, 1.0, 100, 0.2, unique_tokens=60 + n) for n in (1, 2)]
+        frame = Keyframe(TEST[0].utterance_id, *(getattr(ROWS["keyframes"][0], n) for n in Keyframe.__slots__[1:]))
+        write_shard(run.layout, "keyframes", run.key(BY_NAME["keyframes"]), 2, [frame, NO_FRAMES], {})
+        shown = Instruction(TEST[0].utterance_id, "video", (), "Ana: so", "joy", 7, (), None)
+        write_shard(run.layout, "instructions", run.key(BY_NAME["instructions"]), 2, [shown], {})
         write_shard(run.layout, "training_log", run.key(BY_NAME["finetune"]), 0, steps, {})
         made.append(scored(run))
         publish(run)
@@ -64,7 +73,7 @@ def test_each_file_is_one_view_with_its_question_grain_and_columns(path: Path, r
     assert re.findall(r"^CREATE OR REPLACE VIEW (\w+)", text, flags=re.M) == [path.stem]
     with connect(runs[0].layout) as connection:
         columns, rows = query(connection, f"FROM {path.stem}")
-    if path.stem not in ("rejected", "test_readings", "answer_costs", "seceu", "ablation_cells"):
+    if path.stem not in EMPTY:
         assert rows
     if path.stem not in ("lineage", "seeds", "scores"):  # their heads sum up several columns
         for name in columns:
@@ -146,7 +155,7 @@ def test_the_cost_of_a_run(runs: tuple[Run, Run]) -> None:
     )
     assert seconds >= own >= 0
     assert rows > 200
-    assert (shards, attempts, failed) == (7, 1, 0)  # utterances, captions, training_log, predictions, metrics
+    assert (shards, attempts, failed) == (9, 1, 0)  # utterances thrice, and once of six stages more
 
 
 def test_runs_that_differ_in_the_seed_of_training_are_one_setup(runs: tuple[Run, Run]) -> None:
