@@ -6,13 +6,15 @@ workers, or a stage that is run by hand beside a schedule.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 
 from tasks.stage import Stage
 
@@ -39,13 +41,18 @@ def has_card() -> bool:
 
 def _make(limit: str) -> None:
     """A limit of one, unless there is one of that name already, whatever it allows."""
+    wanted = GlobalConcurrencyLimitCreate(name=limit, limit=1)
     with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(limit)
-        except ObjectNotFound:
-            from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-
+        for wait_s in (0.5, 1.0, 2.0, 4.0, 0.0):
             try:
-                client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=limit, limit=1))
-            except ObjectAlreadyExists:  # another shard was quicker
+                client.read_global_concurrency_limit_by_name(limit)
                 return
+            except ObjectNotFound:
+                pass
+            try:
+                client.create_global_concurrency_limit(wanted)
+                return
+            except (ObjectAlreadyExists, PrefectHTTPStatusError):  # another is making it, which the server may call 500
+                if not wait_s:
+                    raise
+                time.sleep(wait_s)

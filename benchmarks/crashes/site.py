@@ -177,16 +177,19 @@ class Site:
         return psutil.pid_exists(self.attempt(run)["pid"])
 
     def left(self) -> int:
-        """Flows and decoders that are still there, of runs that have ended."""
-        time.sleep(5)
+        """Flows, decoders and other helpers that are there a minute after their run ended."""
+        end = time.monotonic() + 60
+        while (found := self._helpers()) and time.monotonic() < end:
+            time.sleep(1)
+        return found
+
+    def _helpers(self) -> int:
         found = 0
         for process in psutil.process_iter(["pid", "cmdline"]):
             with suppress(psutil.Error):
                 ours = process.environ().get("HOME") == str(self.home)
                 line = " ".join(process.info["cmdline"] or ())
-                found += ours and (
-                    "flow_engine" in line or "prefect.engine" in line or "_worker" in line or ".worker " in line
-                )
+                found += ours and any(name in line for name in ("engine", "_worker", "video.worker", "_helper"))
         return found
 
     # ---- the server's API

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 from prefect_server import Server, as_client
@@ -18,8 +19,11 @@ def card(prefect_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
 
 
 def test_captioning_and_training_take_turns(card: Server) -> None:
+    from prefect.client.orchestration import get_client
+
     from flows.gpu import one_at_a_time
 
+    assert card
     inside, most = [], []
 
     def work(stage: str) -> None:
@@ -29,14 +33,17 @@ def test_captioning_and_training_take_turns(card: Server) -> None:
             time.sleep(0.5)
             inside.remove(stage)
 
-    threads = [threading.Thread(target=work, args=(stage,)) for stage in ("captions", "finetune", "evaluate")]
+    threads = [
+        threading.Thread(target=copy_context().run, args=(work, stage))
+        for stage in ("captions", "finetune", "evaluate")
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1]
-    (limit,) = card.filtered("v2/concurrency_limits")
-    assert (limit["name"], limit["limit"]) == ("gpu-of-a-test", 1)
+    with get_client(sync_client=True) as client:
+        assert client.read_global_concurrency_limit_by_name("gpu-of-a-test").limit == 1
 
 
 def test_no_card_no_name_or_another_stage_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
