@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from video_clips import three_shots
 
+from model.child_process import ROOM
 from tasks.video.options import Options
-from tasks.video.process import ROOM
 
 
 @pytest.fixture
