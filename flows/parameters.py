@@ -89,7 +89,7 @@ class GridRequest(Parameters):
 class RerunRequest(Parameters):
     """Which part of a recorded run is to be taken up again: what is pending of it, with force what is finished too."""
 
-    run: str = Field(pattern=NAME, examples=["demo", "demo-ecbf3e"])
+    run: str = Field(pattern=NAME, examples=["demo", "demo-7f55ba"])
     """A run's id, or a configuration's name for its last run."""
     workspace: str = Field(default="workspace", pattern=NO_CONTROLS, min_length=1, max_length=1000)
     """Folder of the workspace."""
