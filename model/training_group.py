@@ -120,6 +120,7 @@ def joined(place: Place, meeting: Meeting, backend: str = "gloo") -> Iterator[No
     import torch
 
     with _over(_interface(place.meet)), noticing():
+        _first_of_its_process()
         torch.distributed.init_process_group(
             backend,
             store=meeting.of_group(),
@@ -131,6 +132,15 @@ def joined(place: Place, meeting: Meeting, backend: str = "gloo") -> Iterator[No
         yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _first_of_its_process() -> None:
+    """torch numbers the groups of a process, and names where they meet by the number. A group that did not come about
+    keeps its number, and the next one would wait for ever where nobody else comes."""
+    from torch.distributed import distributed_c10d
+
+    if not distributed_c10d.is_initialized():
+        distributed_c10d._world.group_count = 0
 
 
 @contextmanager
