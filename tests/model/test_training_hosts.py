@@ -109,7 +109,7 @@ def test_two_hosts_train_what_one_does_whatever_becomes_of_either(
 
     other = lender(hosts, tmp_path / "killed")  # host 1 dies
     with pytest.raises(TrainingError, match=r"step 4: host 1 \(.*\): no sign of life .*; the last checkpoint is kept"):
-        machine.run(call_at={3: lambda: os.killpg(other.pid, signal.SIGKILL)})
+        machine.run(call_at={3: lambda: (os.killpg(other.pid, signal.SIGKILL), other.wait())})
     assert [path.name for path in checkpoints.steps(tmp_path / "run" / "checkpoints")] == ["step-00000002"]
 
     with lending(hosts, tmp_path) as said, pytest.raises(Killed):  # host 0 ends before its time
