@@ -149,7 +149,7 @@ def test_a_table_of_a_list_is_named_by_its_number() -> None:
         ("captions.prompt.deeper=1", "prompt is not a table"),
         ("captions=1", r"captions: must be a table, written \[captions\]"),
         ("=1", ": unknown; allowed are"),
-        ("nonsense.x=1", "nonsense: unknown; allowed are name, workspace, model, seed, ingest"),
+        ("nonsense.x=1", "nonsense: unknown; allowed are name, workspace, model, seed, run, ingest"),
         ("seed=07", "seed: must be a whole number, not '07'"),
     ],
 )
@@ -174,7 +174,7 @@ def test_every_fault_is_shown_with_its_key_and_what_is_allowed() -> None:
     assert len(found) == 8
     assert found[0] == (
         "nonsense: unknown; allowed are "
-        "name, workspace, model, seed, ingest, captions, finetune, evaluate, score, report"
+        "name, workspace, model, seed, run, ingest, captions, finetune, evaluate, score, report"
     )
     assert found[1] == "seed: must be a whole number, not 'three'"
     text = "\n".join(found[2:])
