@@ -178,7 +178,7 @@ def test_every_fault_is_shown_with_its_key_and_what_is_allowed() -> None:
     )
     assert found[1] == "seed: must be a whole number, not 'three'"
     text = "\n".join(found[2:])
-    allowed = "max_rejects, enabled, prompt, reject, broken, model, seed"
+    allowed = "max_rejects, hang_after_s, enabled, prompt, reject, broken, model, seed"
     assert f"captions.promt: unknown; allowed are {allowed}" in text
     assert "captions.max_rejects: Input should be less than or equal to 1 (found 2)" in text
     assert "captions.enabled: Input should be a valid boolean" in text
