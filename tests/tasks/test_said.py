@@ -40,7 +40,7 @@ def test_scores_that_are_not_finite_are_no_answer() -> None:
         ("", None),
         ("   \n", None),
         ("<|im_start|>joy", None),
-        ("<b>joy</b>", None),
+        ("<b>joy</b>", "joy"),
         ("joy or anger", None),
         ("not joy", None),
         ("excited", None),
