@@ -157,7 +157,7 @@ def test_a_changed_prompt_is_planned_beside_the_old_captions(finished: Finished)
     dialoguellm(
         finished.home, "run", finished.config, "--direct", "--until", "captions", "--set", "captions.prompt=facial-cues"
     )
-    both = sql(finished, "SELECT stage_key, count(*) AS n FROM captions GROUP BY ALL")
+    both = sql(finished, "SELECT stage_key, count(*) AS n FROM captions_history GROUP BY ALL")
     assert len(both) == 2
     assert both[0]["n"] == both[1]["n"]
 
