@@ -8,6 +8,7 @@ named by a digest of what is in it. Pictures are left out: those stay in the sha
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,9 @@ LAKE_TABLES = (
     *("rejects", "reports"),
 )
 SCHEMA = "schema"
+KEPT_S = 600.0
+"""Seconds for which a copy stays after a publication that no longer reads it: a reader goes on with its snapshot."""
+
 LEFT_OUT = {"keyframes": ("jpeg",)}
 GROUPED = {
     "frames": (
@@ -94,6 +98,17 @@ def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:
     return {Path(path) for (path,) in connection.execute("SELECT path FROM copies").fetchall()}
 
 
+def left(connection: duckdb.DuckDBPyConnection, before: Collection[Path]) -> set[Path]:
+    """Notes which of the copies of ``before`` the database no longer reads; all that were left within ``KEPT_S``."""
+    seconds = time.time()
+    gone = [[str(path) for path in before]]
+    connection.execute(f"INSERT OR IGNORE INTO left_copies SELECT unnest(?::VARCHAR[]), {seconds}", gone)
+    connection.execute(
+        f"DELETE FROM left_copies WHERE left_at < {seconds - KEPT_S} OR path IN (SELECT path FROM copies)"
+    )
+    return {Path(path) for (path,) in connection.execute("SELECT path FROM left_copies").fetchall()}
+
+
 def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     """Makes a database that another machine published in a bucket name the copies of this one, and fetches them."""
     if not layout.mirror:
@@ -107,10 +122,7 @@ def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
 
 
 def remove(layout: Layout, kept: Collection[Path]) -> None:
-    """Removes the copies that neither this database nor the one before it reads, and what a killed publisher left.
-
-    A reader that keeps its snapshot through one publication therefore goes on.
-    """
+    """Removes the copies of these stage keys that are not to be kept, and what a killed publisher left."""
     for folder in {path.parent for path in kept}:
         for path in (*folder.glob("all-*.parquet"), *folder.glob(".all-*.tmp")):
             if path not in kept:

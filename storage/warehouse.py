@@ -101,7 +101,7 @@ def _brought_here(database: Path, layout: Layout) -> None:
 
 
 def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool) -> set[Path]:
-    """Brings a copy of the database up to date; the files of the lake that it reads now, or read before."""
+    """Brings a copy of the database up to date; the copies that it or a reader of it needs."""
     import duckdb
 
     try:
@@ -115,10 +115,11 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
                 _replace_run(connection, run)
             _replace_what_is_of_no_run(connection, layout)
             copies.refresh(connection, layout, anew=rebuild)
+            kept = copies.left(connection, before)
             counting.refresh(connection, layout)
             catalogue.refresh(connection, layout)
             connection.execute("CHECKPOINT")
-            return before | copies.in_use(connection)
+            return copies.in_use(connection) | kept
     except duckdb.Error as error:
         raise WorkspaceError(
             f"{layout.database} cannot be brought up to date ({_first_line(error)}): "
