@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -52,6 +53,25 @@ def shard_state(layout: Layout, table: str, stage_key: str, shard: int) -> tuple
         return ("failed", failure) if failure else ("missing", None)
     intact = files.size(layout, layout.part(table, stage_key, shard)) == manifest.get("bytes", -1)
     return ("done" if intact else "corrupt"), manifest
+
+
+def shard_states(
+    layout: Layout, table: str, stage_key: str, shards: Sequence[int]
+) -> list[tuple[str, Manifest | None]]:
+    """``shard_state`` of many shards of one key: their files are listed together, after their manifests were read."""
+    folder = layout.folder(table, stage_key)
+    manifests = [read_manifest(f"{folder}/part-{shard:05d}.json") for shard in shards]
+    if layout.mirror or not all(manifests):
+        return [shard_state(layout, table, stage_key, shard) for shard in shards]
+    sizes = {}
+    with os.scandir(folder) if shards else nullcontext(()) as entries:
+        for entry in entries:
+            if entry.name.endswith(".parquet"):
+                with suppress(FileNotFoundError):
+                    sizes[entry.name] = entry.stat().st_size
+    names = [f"part-{shard:05d}.parquet" for shard in shards]
+    found = zip(names, filter(None, manifests), strict=True)
+    return [("done" if sizes.get(name) == item.get("bytes", -1) else "corrupt", item) for name, item in found]
 
 
 def shard_list(layout: Layout, ingest_key: str) -> list[Record] | None:

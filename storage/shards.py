@@ -55,10 +55,11 @@ def write_shard(
     return manifest
 
 
-def read_manifest(path: Path) -> Manifest | None:
+def read_manifest(path: Path | str) -> Manifest | None:
     """A manifest as written, None where it is absent or not readable as one."""
     try:
-        found = json.loads(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 (of thousands, a Path for each costs as much as the reading)
+            found = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None

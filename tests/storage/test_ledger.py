@@ -84,6 +84,24 @@ def test_the_list_of_shards_is_unknown_until_written(layout: Layout) -> None:
     assert ledger.shard_list(layout, "k") == [{"shard": 0, "split": "train", "rows": 3}]
 
 
+def test_many_shards_have_the_states_of_each(layout: Layout) -> None:
+    def both(*shards: int) -> list[str]:
+        found = ledger.shard_states(layout, "captions", "k", shards)
+        assert found == [ledger.shard_state(layout, "captions", "k", shard) for shard in shards]
+        return [state for state, _ in found]
+
+    assert both() == []
+    for shard in range(3):
+        write(layout, shard)
+    assert both(2, 0, 1) == ["done"] * 3
+    layout.part("captions", "k", 1).write_bytes(b"short")
+    layout.part("captions", "k", 2).unlink()
+    assert both(0, 1, 2) == ["done", "corrupt", "corrupt"]
+    ledger.record_failure(layout, "captions", "k", 3, {"error": "no room"})
+    layout.manifest("captions", "k", 0).write_text("noise")
+    assert both(0, 1, 3, 4) == ["missing", "corrupt", "failed", "missing"]
+
+
 # ---- runs
 
 
