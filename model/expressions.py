@@ -20,8 +20,9 @@ CLEAR = 0.5
 """The least score from which on a reading is told by its name."""
 
 SIDE = 64
-MARGIN = 0.1
-"""What of its longer side a face's box is wider at each edge: FER2013's faces have a rim, the detector's have not."""
+MARGINS = (0.05, 0.1, 0.15)
+"""What of its longer side a face's box is made wider at each edge: FER2013's faces have a rim, the detector's have not.
+The scores are the mean over all of these, and their mirror images: alone each hangs much on where the box ends."""
 
 Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 Scores = tuple[float, float, float, float, float, float, float]
@@ -32,15 +33,15 @@ def expressions(network: Network, picture: NDArray[np.uint8], faces: Sequence[Fa
     import cv2
 
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return tuple(_scores(network, cropped(grey, face)) for face in faces)
+    return tuple(_scores(network, [cropped(grey, face, margin) for margin in MARGINS]) for face in faces)
 
 
-def cropped(grey: NDArray[np.uint8], face: FaceBox) -> NDArray[np.float32]:
+def cropped(grey: NDArray[np.uint8], face: FaceBox, margin: float) -> NDArray[np.float32]:
     """The face in its square, (64, 64, 1), -1 to 1; beyond the picture's edges its last pixels go on."""
     import cv2
 
     x, y, width, height, _ = face
-    side = min(max(width, height) * (1 + 2 * MARGIN), 2 * max(grey.shape))
+    side = min(max(width, height) * (1 + 2 * margin), 2 * max(grey.shape))
     size = max(1, round(side))
     square = cv2.getRectSubPix(grey, (size, size), (x + width / 2, y + height / 2))
     way = cv2.INTER_AREA if size > SIDE else cv2.INTER_LINEAR
@@ -48,7 +49,9 @@ def cropped(grey: NDArray[np.uint8], face: FaceBox) -> NDArray[np.float32]:
     return small[..., None].astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def _scores(network: Network, face: NDArray[np.float32]) -> Scores:
-    (found,) = network(face)
-    angry, disgust, fear, happy, sad, surprise, neutral = (round(float(score), 3) for score in found)
+def _scores(network: Network, faces: Sequence[NDArray[np.float32]]) -> Scores:
+    """The mean over the faces and their mirror images."""
+    found = [network(np.ascontiguousarray(view))[0] for face in faces for view in (face, face[:, ::-1])]
+    mean = np.mean(np.array(found, np.float64), axis=0)
+    angry, disgust, fear, happy, sad, surprise, neutral = (round(float(score), 3) for score in mean)
     return angry, disgust, fear, happy, sad, surprise, neutral

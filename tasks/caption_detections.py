@@ -50,9 +50,9 @@ def findings(people: bool, expressions: Expressions, faces: bool, cache: Path) -
     """What a run would stop for, and which weights are yet to come. ``faces``: a face detector will run."""
     wanted = asked(people, expressions)
     if wanted and not small_network.installed():
-        yield Finding("error", "detectors", "captions", small_network.MISSING)
+        yield Finding("error", "captioner", "captions", small_network.MISSING)
     if expressions != "off" and not faces:
-        yield Finding("error", "detectors", "captions", NO_FACES)
+        yield Finding("error", "captioner", "captions", NO_FACES)
     for pinned in wanted.values():
         here = pinned_cache.at_hand(pinned, cache)
         told = "on this machine" if here else "not on this machine yet: a run fetches it first"
