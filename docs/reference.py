@@ -20,6 +20,9 @@ sys.path.insert(0, str(FOLDER.parent))
 
 from flows.parameters import GridRequest, PipelineRequest, RerunRequest  # noqa: E402
 from flows.run_settings import Hints, RunSettings  # noqa: E402
+from storage.leases import SECONDS  # noqa: E402
+from storage.mirror import COPIES  # noqa: E402
+from tasks.hosts import RANKS  # noqa: E402
 from tasks.server_settings import ServerSettings  # noqa: E402
 from tasks.stage import StageSettings  # noqa: E402
 from tasks.stages import STAGES  # noqa: E402
@@ -32,6 +35,16 @@ TOP = {
     "run": "table: [where shards are worked on](#run).",
 }
 """What a configuration may say outside of its tables; flows/settings.py checks them itself."""
+
+VARIABLES = {
+    "OPENAI_API_KEY": "the key of a captions or evaluation server; `server_key_env` names another.",
+    " or ".join(RANKS): "which host this is, from 0, where [several train](finetune.md#several-hosts).",
+    COPIES: "folder of the copies of [a workspace in a bucket](machines.md#a-workspace-in-a-bucket).",
+    SECONDS: "after how many seconds a lock in a bucket is given up for another machine, 60 unless set.",
+    "AWS_…": "keys, region and address of the bucket, as boto3 knows them.",
+    "PREFECT_…": "Prefect's own settings, `PREFECT_API_URL` above all: its server.",
+}
+"""What is read besides; a model's hub and torch have variables of their own."""
 
 KINDS = {
     "string": "text",
@@ -83,7 +96,7 @@ def commands() -> str:
     text = text.replace("**Usage**:\n\n```console\n$ ", "**Usage**:\n\n```text\n")
     text = re.sub(r"^Example: (.+)$", r"Example:\n\n```console\n$ \1\n```", text, flags=re.M)
     lead = "Made by `make docs` from the program; `dialoguellm COMMAND --help` says the same."
-    return text.replace("# Commands\n", f"# Commands\n\n{lead}\n", 1).strip() + "\n"
+    return _linked(text.replace("# Commands\n", f"# Commands\n\n{lead}\n", 1).strip()) + "\n"
 
 
 def settings() -> str:
@@ -99,6 +112,7 @@ def settings() -> str:
     parts += ["## What flows are asked for", FORMS]
     for request in (PipelineRequest, RerunRequest, GridRequest):
         parts += [f"### {request.__name__}", *_section(request)]
+    parts += ["## Variables of the environment", _bullets(VARIABLES.items())]
     return "\n\n".join(parts) + "\n"
 
 
@@ -166,7 +180,12 @@ def _bullets(items: Iterable[tuple[str, str]]) -> str:
 
 def _line(text: str) -> str:
     """A docstring as one line of Markdown."""
-    return re.sub(r"\s+", " ", text).strip().replace("``", "`").replace("<", "\\<")
+    return _linked(re.sub(r"\s+", " ", text).strip().replace("``", "`").replace("<", "\\<"))
+
+
+def _linked(text: str) -> str:
+    """A page that is named becomes a link to it."""
+    return re.sub(r"docs/([a-z-]+\.md)", r"[\1](\1)", text)
 
 
 if __name__ == "__main__":
