@@ -95,6 +95,8 @@ def commands() -> str:
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="dialoguellm", title="Commands")
     text = text.replace("**Usage**:\n\n```console\n$ ", "**Usage**:\n\n```text\n")
     text = re.sub(r"^Example: (.+)$", r"Example:\n\n```console\n$ \1\n```", text, flags=re.M)
+    first, rest = text.split("\n## ", 1)
+    text = re.sub(r"^\* `([a-z]+)`: ", r"* [`\1`](#dialoguellm-\1): ", first, flags=re.M) + "\n## " + rest
     lead = "Made by `make docs` from the program; `dialoguellm COMMAND --help` says the same."
     return _linked(text.replace("# Commands\n", f"# Commands\n\n{lead}\n", 1).strip()) + "\n"
 
