@@ -83,7 +83,8 @@ def test_every_setting_is_documented() -> None:
 def test_every_page_is_in_the_navigation_once() -> None:
     trees = re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text(), flags=re.S)
     listed = Counter(line for tree in trees for line in tree.split("\n") if line and not line.startswith(":"))
-    assert listed == Counter(page.stem for page in DOCS.glob("*.md") if page.stem != "index")
+    there = Counter(page.stem for page in DOCS.glob("*.md") if page.stem != "index")
+    assert listed == there, "name each page in one toctree of docs/index.md"
 
 
 @pytest.fixture(scope="module")
