@@ -151,13 +151,14 @@ def _notes(pairs: Sequence[Pair], found: Sequence[Difference]) -> list[str]:
 
 
 def _readings(first: Said, second: Said) -> list[str]:
-    """How often each side's adapter read test."""
-    found: dict[str, list[str]] = {}
+    """How often each side's adapter read test; once where it is the same one."""
+    found: dict[tuple[str, str], list[str]] = {}
     for name, side in zip(SIDES, (first, second), strict=True):
         run = side.run
         reads = ledger.test_reads(run.layout, run.run_id, run.keys["finetune"])
-        found.setdefault(readings({**run.record, "test_readings": reads}), []).append(name)
-    return [f"{' and '.join(names)}: {text}" for text, names in found.items() if text]
+        whose = (run.keys["finetune"] or run.run_id, readings({**run.record, "test_readings": reads}))
+        found.setdefault(whose, []).append(name)
+    return [f"{' and '.join(names)}: {text}" for (_, text), names in found.items() if text]
 
 
 def _totals(spent: Sequence[Cost]) -> dict[str, Any]:
