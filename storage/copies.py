@@ -18,6 +18,7 @@ from model.atomic import replacing
 from model.errors import WorkspaceError
 from storage import files
 from storage.layout import Layout
+from storage.shards import file_sha256
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,6 +68,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
     Raises WorkspaceError naming the file where a part is damaged and all are made anew. Otherwise that stops nobody's
     run: the copy is an empty file then, and a query that needs it fails by its name.
     """
+    known = dict(connection.execute("SELECT path, sha256 FROM copies").fetchall())
     found = [row for row in connection.execute(_FINISHED).fetchall() if row[0] in (*LAKE_TABLES, *GROUPED)]
     copies = []
     for table, stage_key, shards, content in found:
@@ -81,9 +83,10 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
                 if anew:
                     raise
                 path.write_bytes(b"")  # rows are never left out in silence
-        copies.append((table, stage_key, str(path)))
+            known[str(path)] = file_sha256(path)
+        copies.append((table, stage_key, str(path), known.get(str(path))))
     connection.execute("DELETE FROM copies")
-    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], []]
+    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], [], []]
     each = ", ".join(["unnest(?::VARCHAR[])"] * len(columns))
     connection.execute(f"INSERT INTO copies SELECT {each}", columns)
 
@@ -178,8 +181,8 @@ def _write(
         except duckdb.Error as error:
             first = str(error).strip().partition("\n")[0]
             raise WorkspaceError(
-                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm warehouse rebuild`; "
-                "where this names a file of the lake, delete that file first"
+                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm fsck` names what is damaged, "
+                "`dialoguellm fsck --repair` sets it aside"
             ) from error
 
 
