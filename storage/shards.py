@@ -59,7 +59,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """A manifest as written, None where it is absent or not readable as one."""
     try:
         found = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

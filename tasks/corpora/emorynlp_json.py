@@ -9,7 +9,6 @@ It holds a third more lines than the CSV files (12,606 and 9,489): those are a p
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from model.dialogue import SPLITS, Rejected, Utterance
 from model.errors import CorpusError
+from tasks.corpora import strict_json
 from tasks.corpora.transcript import BadRow, clean, decode, emotion, in_order
 
 CORPUS = "emorynlp"
@@ -63,11 +63,11 @@ def _episodes(path: Path) -> list[Any]:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise CorpusError(f"{path} is larger than {MAX_BYTES >> 20} MiB; {again}")
-        value = json.loads(decode(data))
+        value = strict_json.loads(decode(data))
     except OSError as error:
         hint = "set ingest.folder to where the JSON files lie"
         raise CorpusError(f"{path} cannot be read ({error.strerror}); {hint}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CorpusError(f"{path} is no readable JSON ({str(error)[:100]}); {again}") from error
     episodes = value.get("episodes") if isinstance(value, dict) else None
     if not isinstance(episodes, list) or not episodes:

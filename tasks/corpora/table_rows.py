@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from model.errors import CorpusError
+from tasks.corpora import strict_json
 from tasks.corpora.transcript import Row, decode
 
 REQUIRED = ("split", "dialogue_id", "turn", "speaker", "text", "emotion")
@@ -85,8 +85,8 @@ def _jsonl(path: Path, data: bytes, names: Mapping[str, str], needed: Sequence[s
 
 def _object(line: str) -> Raw:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = strict_json.loads(line)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -81,8 +81,14 @@ def emotion(row: Row, column: str, corpus: str, utterance_id: str) -> str:
     label = row[column].lower()
     if label not in labels(corpus):
         known = ", ".join(labels(corpus))
-        raise BadRow("unknown_label", f"{column} is {row[column][:40]!r}, none of {known}", utterance_id)
+        raise BadRow("unknown_label", f"{column} is {shown(row[column])}, none of {known}", utterance_id)
     return label
+
+
+def shown(text: str) -> str:
+    """The beginning of a cell, for a message; with its letters' numbers too where they may only look like others."""
+    start = text[:40]
+    return repr(start) if start.isascii() else f"{start!r} ({start!a})"
 
 
 def clean(text: str) -> str:
