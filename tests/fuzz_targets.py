@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from tasks import seceu_test
 from tasks.corpora import emorynlp, emorynlp_json, iemocap, meld, subtitles, table, transcript
 from tasks.corpora.iemocap_layout import EVALUATIONS, TRANSCRIPTIONS, Dialogue
 from tasks.corpora.subtitles_cues import seconds
+from tasks.corpora.subtitles_layout import Dialogue as SubtitleFile
 
 Target = Callable[[bytes], None]
 
@@ -75,35 +76,32 @@ def times(data: bytes) -> None:
 
 
 def srt(data: bytes) -> None:
-    for split in ("train", "dev", "test"):
-        place = folder() / "subtitles" / split
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "a.srt").write_bytes(data if split == "train" else SEEDS["srt"][0])
+    path = folder() / "a.srt"
+    path.write_bytes(data)
     with suppress(DialogueError):
-        rows_can_be_stored(subtitles.read(folder() / "subtitles", "meld"))
+        rows_can_be_stored(subtitles._dialogue("subtitles-meld", SubtitleFile("train", "a", path, "a.mp4")))
 
 
 def meld_file(data: bytes) -> None:
-    read_splits(meld.transcripts(folder()), data, SEEDS["meld"][0], meld.read)
+    read_table(data, "meld", meld.COLUMNS, partial(meld._parse, "train", None))
 
 
 def emorynlp_file(data: bytes) -> None:
-    for path in emorynlp_json.transcripts(folder()).values():
-        path.unlink(missing_ok=True)
-    read_splits(emorynlp._tables(folder()), data, SEEDS["emorynlp"][0], emorynlp.read)
+    read_table(data, "emorynlp", emorynlp.COLUMNS, partial(emorynlp._parse, "train"))
+
+
+def read_table(data: bytes, corpus: str, columns: Sequence[str], parse: transcript.Parse) -> None:
+    path = folder() / f"{corpus}.csv"
+    path.write_bytes(data)
+    with suppress(DialogueError):
+        rows_can_be_stored(transcript.read_split(path, corpus, "train", columns, parse))
 
 
 def emorynlp_json_file(data: bytes) -> None:
-    read_splits(emorynlp_json.transcripts(folder()), data, SEEDS["emorynlp-json"][0], emorynlp_json.read)
-
-
-def read_splits(
-    paths: dict[str, Path], data: bytes, good: bytes, read: Callable[[Path], Iterable[Utterance | Rejected]]
-) -> None:
-    for split, path in paths.items():
-        path.write_bytes(data if split == "train" else good)
+    for split, path in emorynlp_json.transcripts(folder()).items():
+        path.write_bytes(data if split == "train" else SEEDS["emorynlp-json"][0])
     with suppress(DialogueError):
-        rows_can_be_stored(read(folder()))
+        rows_can_be_stored(emorynlp_json.read(folder()))
 
 
 def iemocap_files(data: bytes) -> None:
