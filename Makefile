@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/dialoguellm run demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
