@@ -17,6 +17,7 @@ from model.atomic import replacing
 from model.errors import WorkspaceError
 from storage import files
 from storage.layout import Layout
+from storage.shards import file_sha256
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,6 +64,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
     Raises WorkspaceError naming the file where a part is damaged and all are made anew. Otherwise that stops nobody's
     run: the copy is an empty file then, and a query that needs it fails by its name.
     """
+    known = dict(connection.execute("SELECT path, sha256 FROM copies").fetchall())
     found = [row for row in connection.execute(_FINISHED).fetchall() if row[0] in (*LAKE_TABLES, *GROUPED)]
     copies = []
     for table, stage_key, shards, content in found:
@@ -77,9 +79,10 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
                 if anew:
                     raise
                 path.write_bytes(b"")  # rows are never left out in silence
-        copies.append((table, stage_key, str(path)))
+            known[str(path)] = file_sha256(path)
+        copies.append((table, stage_key, str(path), known.get(str(path))))
     connection.execute("DELETE FROM copies")
-    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], []]
+    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], [], []]
     each = ", ".join(["unnest(?::VARCHAR[])"] * len(columns))
     connection.execute(f"INSERT INTO copies SELECT {each}", columns)
 

@@ -89,6 +89,10 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         parts = (read_table(self._run.layout, *part, utterance_ids=wanted) for part in self._parts(table))
         return [row for data in parts if data.num_rows for row in from_arrow(table, data)]
 
+    def reads(self) -> dict[str, str]:
+        """Which rows these are, by table, as the manifests say: other rows, another digest."""
+        return shard_facts.reads(self._run, {table: self._parts(table) for table in self._stage.reads})
+
     def _allowed(self, rows: list[Any]) -> list[Any]:
         """The rows of one shard, which are all of one split."""
         if rows and hasattr(rows[0], "utterance_id"):
@@ -156,7 +160,9 @@ def _run_shard(run: Run, stage: Stage, shard: int, progress: Progress) -> Manife
             if stage.name == "ingest":
                 return _write_corpus(run, key, results, facts, started)
             facts["inputs"] = _inputs(run, stage, shard)
-            summed = shard_facts.summed(results, rows, stage, facts) if stage.totals else results
+            facts["reads"] = rows.reads()
+            kept = shard_facts.filed(results, run.layout, context.folder, facts) if stage.unit else results
+            summed = shard_facts.summed(kept, rows, stage, facts) if stage.totals else kept
             return write_shard(run.layout, stage.writes, key, shard, shard_facts.timed(summed, facts, started), facts)
     except Exception as error:
         shard_facts.record_failure(run, stage, shard, error)

@@ -190,7 +190,7 @@ def manifest(data: bytes) -> None:
         lambda: ledger.shard_list(layout, "k"),
         lambda: ledger.find_run(layout),
         lambda: ledger.attempts(layout, "a-1"),
-        lambda: ledger.readings(layout, "a-1"),
+        lambda: ledger.test_reads(layout, "a-1", "k"),
         lambda: ablations.tables(layout),
         lambda: ledger.comparisons(layout),
         lambda: ledger.seceu(layout),

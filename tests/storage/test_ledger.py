@@ -156,7 +156,7 @@ def test_without_runs_the_message_says_how_to_make_one(layout: Layout) -> None:
 def test_a_damaged_record_of_a_run_is_named(layout: Layout, text: str) -> None:
     save(layout, "demo-1")
     layout.run_file("demo-1").write_text(text)
-    with pytest.raises(WorkspaceError, match=r"demo-1\.json is damaged: delete it"):
+    with pytest.raises(WorkspaceError, match=r"demo-1\.json is damaged: `dialoguellm fsck --repair`"):
         ledger.runs(layout)
 
 
