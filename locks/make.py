@@ -36,10 +36,10 @@ def lock() -> None:
 
 
 def licences() -> None:
-    """Of the packages in .venv, PyTorch's CUDA libraries not among them where the CPU build is installed."""
-    listed = ["--from=mixed", "--format=csv", "--order=name"]
+    """Of the packages in .venv, PyTorch's CUDA libraries not among them where its CPU build is installed."""
+    listed = ["--from=mixed", "--format=csv", "--order=name", "--with-system"]
     text = run("pip-licenses", f"--python={ROOT / '.venv/bin/python'}", *listed)
-    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["Name"] != "dialoguellm"]
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["Name"] not in ("dialoguellm", "pip")]
     with (HERE / "licences.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["name", "version", "licence"])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from model.errors import UnknownRun, WorkspaceError
 from storage import files
@@ -256,10 +256,10 @@ def _rows_of(path: Path, record: Record, command: str) -> list[Record]:
     rows = record.get("rows")
     if not are_records(rows):
         raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm {command}` makes it again")
-    return list(rows)
+    return rows
 
 
-def are_records(found: Any, *keys: str) -> bool:
+def are_records(found: Any, *keys: str) -> TypeGuard[list[Record]]:
     """Whether something that was read is a list of records with these keys."""
     return isinstance(found, list) and all(isinstance(one, dict) and {*keys} <= one.keys() for one in found)
 

@@ -17,7 +17,7 @@ from typing import Any
 from model.dialogue import SPLITS, Rejected, Utterance
 from model.errors import CorpusError
 from tasks.corpora import strict_json
-from tasks.corpora.transcript import BadRow, clean, decode, emotion, in_order
+from tasks.corpora.transcript import BadRow, clean, decode, emotion, in_order, read_bytes
 
 CORPUS = "emorynlp"
 NAMES = {"train": "trn", "dev": "dev", "test": "tst"}
@@ -59,8 +59,7 @@ def speakers(names: object) -> str | None:
 def _episodes(path: Path) -> list[Any]:
     again = "download it again"
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(path, MAX_BYTES)
         if len(data) > MAX_BYTES:
             raise CorpusError(f"{path} is larger than {MAX_BYTES >> 20} MiB; {again}")
         value = strict_json.loads(decode(data))
