@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 TOOLS := .tools/bin
 
-.PHONY: install demo test check format bench lock licences sbom audit clean
+.PHONY: install demo test check format bench docs lock licences sbom audit clean
 
 install: $(INSTALLED)
 
@@ -30,6 +30,11 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/reference.py
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo build/docs/index.html
 
 # What follows looks at packages from beside them: the tools have a folder of their own. More in docs/security.md.
 $(TOOLS)/uv:

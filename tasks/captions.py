@@ -37,6 +37,8 @@ _loading = Lock()
 
 
 class CaptionsSettings(ServerSettings):
+    """Which model describes the keyframes, what it is asked, and which of its answers are refused."""
+
     NOT_IN_KEY: ClassVar[frozenset[str]] = SERVER_FIELDS | {"batch_size", "force", "processes", "timeout_s"}
     SECTION: ClassVar[str] = "captions"
     SHORTER: ClassVar[str] = "captions.max_frames"
