@@ -19,19 +19,20 @@ LINUX |= {"platform_machine": "x86_64", "platform_system": "Linux", "implementat
 LINUX |= {"platform_python_implementation": "CPython"}
 
 
-def locked(text: str) -> dict[str, Requirement]:
-    found = [Requirement(line.removesuffix(" \\")) for line in text.splitlines() if re.match(r"[a-zA-Z0-9]", line)]
-    assert len({one.name for one in found}) == len(found)
-    return {canonicalize_name(one.name): one for one in found}
+def rows(text: str) -> list[Requirement]:
+    """The packages of a file, those that no Linux with Python 3.11 installs left out."""
+    lines = [line.removesuffix(" \\") for line in text.splitlines() if re.match(r"[a-zA-Z0-9]", line)]
+    return [one for one in map(Requirement, lines) if not one.marker or one.marker.evaluate(LINUX)]
 
 
-def version(one: Requirement) -> str:
-    (found,) = one.specifier
-    assert found.operator == "=="
-    return found.version
+def versions(*texts: str) -> dict[str, str]:
+    found = [(canonicalize_name(one.name), str(one.specifier)) for text in texts for one in rows(text)]
+    assert all(re.fullmatch(r"==[^,*=]+", version) for _, version in found)
+    assert len({name for name, _ in found}) == len(found)
+    return {name: version.removeprefix("==") for name, version in found}
 
 
-EVERY = {**locked(LOCKS["base"]), **locked(LOCKS["torch"])}
+EVERY = versions(*LOCKS.values())
 
 
 def test_everything_that_is_asked_for_is_locked_within_its_bounds() -> None:
@@ -41,14 +42,13 @@ def test_everything_that_is_asked_for_is_locked_within_its_bounds() -> None:
         if asked.name == project["name"]:  # another extra of ours
             assert asked.extras == {"docs"}
             continue
-        assert asked.specifier.contains(version(EVERY[canonicalize_name(asked.name)])), asked
+        assert asked.specifier.contains(EVERY[canonicalize_name(asked.name)]), asked
 
 
 def test_versions_are_those_of_the_constraints() -> None:
-    rows = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    pinned = {canonicalize_name(one.name): version(one) for one in map(Requirement, rows)}
+    pinned = versions((ROOT / "constraints.txt").read_text())
     both = pinned.keys() & EVERY.keys()
-    assert {name: pinned[name] for name in both} == {name: version(EVERY[name]) for name in both}
+    assert {name: pinned[name] for name in both} == {name: EVERY[name] for name in both}
     assert len(both) > 140
 
 
@@ -64,20 +64,18 @@ def test_every_package_has_hashes_and_no_file_names_where_it_is_from(name: str) 
 
 
 def test_torch_is_apart_from_the_rest() -> None:
-    assert "torch" in locked(LOCKS["torch"])
-    assert not {name for name in locked(LOCKS["base"]) if name.startswith(("torch", "nvidia", "triton", "cuda"))}
+    assert "torch" in versions(LOCKS["torch"])
+    assert not {name for name in versions(LOCKS["base"]) if name.startswith(("torch", "nvidia", "triton", "cuda"))}
     installing = (ROOT / "install.sh").read_text()
     assert all(f"--require-hashes -r locks/{name}.txt" in installing for name in LOCKS)
 
 
 def test_every_licence_is_listed_and_copyleft_is_told_of() -> None:
     with (ROOT / "locks" / "licences.csv").open(newline="") as file:
-        rows = {canonicalize_name(row["name"]): row for row in csv.DictReader(file)}
-    here = {name: one for name, one in locked(LOCKS["base"]).items() if not one.marker or one.marker.evaluate(LINUX)}
-    listed = {name: row["version"] for name, row in rows.items() if name != "torch"}
-    assert listed == {name: version(one) for name, one in here.items()}
-    assert not [row for row in rows.values() if row["licence"].upper() in ("", "UNKNOWN")]
+        listed = {canonicalize_name(row["name"]): row for row in csv.DictReader(file)}
+    assert {name: row["version"] for name, row in listed.items() if name != "torch"} == versions(LOCKS["base"])
+    assert not [row for row in listed.values() if row["licence"].upper() in ("", "UNKNOWN")]
     told = (ROOT / "docs" / "security.md").read_text()
-    copyleft = [row["name"] for row in rows.values() if COPYLEFT.search(row["licence"])]
+    copyleft = [row["name"] for row in listed.values() if COPYLEFT.search(row["licence"])]
     assert copyleft
     assert not [name for name in copyleft if f"`{name}`" not in told]
