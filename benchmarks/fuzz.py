@@ -95,7 +95,8 @@ def fuzz(name: str, seconds: int, keep: Path) -> dict[str, object]:
 def child(name: str, seconds: int, keep: Path) -> None:
     """Gives the target bytes until the time is over; an exception is kept and does not end it."""
     if find_spec("atheris") is None:
-        from fuzz_targets import SEEDS, TARGETS
+        from fuzz_seeds import SEEDS
+        from fuzz_targets import TARGETS
 
         number = mutate(collecting(TARGETS[name], keep), SEEDS[name], seconds)
         print(f"stat::number_of_executed_units: {number}")
@@ -103,7 +104,8 @@ def child(name: str, seconds: int, keep: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=ROOMS):
-        from fuzz_targets import SEEDS, TARGETS
+        from fuzz_seeds import SEEDS
+        from fuzz_targets import TARGETS
     corpus = keep / "corpus"
     corpus.mkdir(exist_ok=True)
     for seed in SEEDS[name]:

@@ -9,7 +9,8 @@ import csv
 import json
 
 import pytest
-from fuzz_targets import CORPORA, SEEDS, TARGETS, rows_can_be_stored
+from fuzz_seeds import SEEDS
+from fuzz_targets import CORPORA, TARGETS, rows_can_be_stored
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
