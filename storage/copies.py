@@ -169,8 +169,8 @@ def _write(
         except duckdb.Error as error:
             first = str(error).strip().partition("\n")[0]
             raise WorkspaceError(
-                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm warehouse rebuild`; "
-                "where this names a file of the lake, delete that file first"
+                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm fsck` names what is damaged, "
+                "`dialoguellm fsck --repair` sets it aside"
             ) from error
 
 

@@ -23,6 +23,9 @@ from storage.tables import to_arrow
 Manifest = dict[str, Any]
 T = TypeVar("T")
 
+WHOLE = 8_000_000
+"""Bytes up to which a file is read whole for a few of its cells; a larger one's pages have checksums of their own."""
+
 TRIES = 3
 """How often a shard is read that is another each time: one that is just being made again."""
 
@@ -91,7 +94,7 @@ def read_columns(layout: Layout, table: str, stage_key: str, shard: int, names: 
     none: list[list[Any]] = [[] for _ in names]
     return _vouched(
         *(layout, table, stage_key, shard, none),
-        lambda path, table, digest: parquet.read_columns(path, table, names, digest),
+        lambda path, table, digest: parquet.read_columns(path, table, names, _if_small(path, digest)),
     )
 
 
@@ -102,7 +105,9 @@ def read_table(
     wanted = None if utterance_ids is None else list(utterance_ids)
     return _vouched(
         *(layout, table, stage_key, shard, to_arrow("rejects", [])),
-        lambda path, table, digest: parquet.read(path, table, wanted, digest),
+        lambda path, table, digest: parquet.read(
+            path, table, wanted, digest if wanted is None else _if_small(path, digest)
+        ),
     )
 
 
@@ -140,6 +145,10 @@ def _vouched(
                 raise
             before = manifest
     raise AssertionError("the last try returns or raises")
+
+
+def _if_small(path: Path, digest: str | None) -> str | None:
+    return digest if path.exists() and path.stat().st_size <= WHOLE else None
 
 
 def _write_rejects(layout: Layout, stage_key: str, shard: int, rejects: list[Rejected]) -> Manifest:

@@ -120,9 +120,10 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
             connection.execute("CHECKPOINT")
             return before | copies.in_use(connection)
     except duckdb.Error as error:
+        what = "make room" if "No space left" in str(error) else "`dialoguellm fsck --repair`"
         raise WorkspaceError(
-            f"{layout.database} cannot be brought up to date ({_first_line(error)}): "
-            "`dialoguellm warehouse rebuild`; where this names a file of the lake, delete that file first"
+            f"{layout.database} cannot be brought up to date ({_first_line(error)}): {what}, then "
+            "`dialoguellm warehouse rebuild`"
         ) from error
     finally:
         Path(f"{database}.wal").unlink(missing_ok=True)

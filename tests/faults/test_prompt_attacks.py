@@ -87,7 +87,7 @@ def tokenizer(folder: Path) -> Any:
 def prompt(folder: Path, **changed: str) -> Instruction:
     lines, captions, shots = rows(**changed)
     given = {"utterances": lines, "captions": captions, "examples": shots}
-    chosen = InstructionsSettings(model=str(folder), context=2, shots=1, max_tokens=4000)
+    chosen = InstructionsSettings(model=str(folder), context=2, shots=1, max_tokens=2000)
     made = list(each_row(Instruction, instructions.run(given, chosen, Context(cache=folder, folder=folder))))
     assert [type(row) for row in made] == [Instruction] * 2, made
     return made[-1]
