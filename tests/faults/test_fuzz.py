@@ -22,7 +22,6 @@ from tasks.corpora.subtitles_cues import seconds
 from tasks.grid import literal
 
 FOUND: list[tuple[str, bytes]] = [
-    ("answer", b'{"choices": [{"message": {"content": "\\ud800"}}]}'),
     ("manifest", b"\0" + b"[" * 100_000),
     ("seceu", SEEDS["seceu"][0].replace(b"[1, 2, 3, 4]", b"[1" + b"0" * 400 + b", 2, 3, 4]", 1)),
     ("settings", b'name = "a"\nseed = 0x' + b"f" * 5_000 + b"\n"),
