@@ -27,12 +27,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("shard", "--every", "17"), ("record",), ("publish", "--every", "40", "--ways", "full")],
+    [("shard", "--every", "40"), ("record", "--every", "2"), ("publish", "--every", "200", "--ways", "full")],
     ids=lambda arguments: arguments[0],
 )
 def test_a_failing_call_costs_nothing_that_was_there(library: Path, arguments: tuple[str, ...]) -> None:
     *cases, summary = failing_disk.run(library, *arguments)
-    assert summary["cases"] == len(cases) > 4
+    assert summary["cases"] == len(cases) > 3
     assert {case["call"] for case in cases} == set(failing_disk.KINDS)
     for case in cases:
         assert case["state"] in STATES[case["operation"]], case

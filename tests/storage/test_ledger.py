@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from example_rows import ROWS
 
+from model.dialogue import Rejected
 from model.errors import UnknownRun, WorkspaceError
 from storage import ledger
 from storage.layout import Layout
@@ -264,3 +265,39 @@ def test_what_was_found_with_other_descriptions_is_kept_under_its_key(layout: La
     (layout.attempts("demo-1") / "counterfactual-abc.json").write_text("{")
     with pytest.raises(WorkspaceError, match=r"counterfactual-abc.json is damaged: delete it, `dialoguellm counterf"):
         ledger.counterfactuals(layout, "demo-1")
+
+
+def test_a_number_is_never_given_twice(layout: Layout) -> None:
+    save(layout, "demo-1")
+    for _ in range(3):
+        ledger.record_reading(layout, "demo-1", "a", "explain", 1)
+    (layout.attempts("demo-1") / "reading-0001.json").unlink()
+    ledger.record_reading(layout, "demo-1", "a", "compare", 1)
+    assert [read["stage"] for read in ledger.readings(layout, "demo-1")] == ["explain", "explain", "compare"]
+
+
+@pytest.mark.parametrize("kind", ["attempt", "reading", "export"])
+def test_a_damaged_record_beside_a_run_is_named_and_not_left_out(layout: Layout, kind: str) -> None:
+    save(layout, "demo-1")
+    start(layout)
+    ledger.record_reading(layout, "demo-1", "a", "explain", 1)
+    ledger.record_export(layout, "demo-1", {})
+    path = layout.attempts("demo-1") / f"{kind}-0001.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    read = {"attempt": ledger.attempts, "reading": ledger.readings, "export": ledger.exports}[kind]
+    with pytest.raises(WorkspaceError, match=rf"{kind}-0001\.json is damaged: `dialoguellm fsck --repair`"):
+        read(layout, "demo-1")
+
+
+def test_what_is_later_is_later_whatever_the_clock_says() -> None:
+    assert ledger.later_than("") <= ledger.now()
+    assert ledger.later_than("2999-01-01T00:00:00.000+00:00") == "2999-01-01T00:00:00.001+00:00"
+    assert ledger.later_than("no time") <= ledger.now()
+
+
+def test_deleted_rejects_make_a_shard_corrupt(layout: Layout) -> None:
+    refused = Rejected("demo/train/kitchen/9", "captions", "no_frames", "why")
+    write_shard(layout, "captions", "k", 0, [*ROWS["captions"], refused], {})
+    assert ledger.shard_state(layout, "captions", "k", 0)[0] == "done"
+    layout.part("rejects", "k", 0).unlink()
+    assert ledger.shard_state(layout, "captions", "k", 0)[0] == "corrupt"
