@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from model.errors import UnknownRun, WorkspaceError
 from storage import files
@@ -102,8 +102,8 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def shard_list(layout: Layout, ingest_key: str) -> list[Record] | None:
     """The shards that ingest cut, [{shard, split, rows}, …]; None until ingest has finished."""
-    found = read_manifest(layout.shard_list(ingest_key))
-    return list(found["shards"]) if found else None
+    listed = (read_manifest(layout.shard_list(ingest_key)) or {}).get("shards")
+    return listed if are_records(listed, "shard", "split", "rows") else None  # what is no list is made again
 
 
 def record_failure(layout: Layout, table: str, stage_key: str, shard: int, failure: Record) -> None:
@@ -287,9 +287,14 @@ def _counterfactual_file(layout: Layout, run_id: str, key: str) -> Path:
 
 def _rows_of(path: Path, record: Record, command: str) -> list[Record]:
     rows = record.get("rows")
-    if not isinstance(rows, list):
+    if not are_records(rows):
         raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm {command}` makes it again")
     return rows
+
+
+def are_records(found: Any, *keys: str) -> TypeGuard[list[Record]]:
+    """Whether something that was read is a list of records with these keys."""
+    return isinstance(found, list) and all(isinstance(one, dict) and {*keys} <= one.keys() for one in found)
 
 
 def safe_name(name: str) -> bool:
@@ -299,7 +304,9 @@ def safe_name(name: str) -> bool:
 
 def _run_record(path: Path) -> Record:
     record = read_manifest(path) or {}
-    if not {"run_id", "name", "used_at", "stages"} <= record.keys():
+    stages = record.get("stages")
+    known = isinstance(stages, dict) and all(one is None or isinstance(one, dict) for one in stages.values())
+    if not known or not {"run_id", "name", "used_at"} <= record.keys():
         raise WorkspaceError(
             f"{path} is damaged: `dialoguellm fsck --repair` sets it aside, `dialoguellm run CONFIG` records that run "
             "again"
