@@ -11,7 +11,7 @@ import typer
 
 from flows.output import Format, counted, emit, reader
 from model.errors import SettingsError
-from storage import ledger, warehouse
+from storage import findings, warehouse
 from storage.layout import Layout, open_workspace
 from tasks.compare import Difference, Flips, differences, flips, pairs, record
 from tasks.page import p_value
@@ -64,7 +64,7 @@ def compare(
         both = pairs(one, other, split, intersect=intersect)
         rows = [row for pair in both for row in differences(pair, resamples, seed)]
         made = record(rows, resamples, seed)
-        ledger.save_comparison(layout, made["comparison"], made["rows"])
+        findings.save_comparison(layout, made["comparison"], made["rows"])
         found += rows
         if page:
             written.append(write(layout, made["comparison"], both, rows, {"resamples": resamples, "seed": seed}))

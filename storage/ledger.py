@@ -80,7 +80,7 @@ def shard_states(
     parts = _sizes(folder)
     with_rejects = any("rejects_bytes" in manifest for manifest in found.values())
     rejects = _sizes(layout.folder("rejects", stage_key)) if with_rejects else {}
-    states = []
+    states: list[tuple[str, Manifest | None]] = []
     for shard, manifest in found.items():
         name = f"part-{shard:05d}.parquet"
         intact = parts.get(name) == manifest.get("bytes", -1)
@@ -145,7 +145,7 @@ def find_run(layout: Layout, name: str | None = None) -> Record:
 
 def attempts(layout: Layout, run_id: str) -> list[Record]:
     """The attempts of a run, first to last. Raises WorkspaceError naming one that is damaged."""
-    return _numbered(layout, run_id, "attempt")
+    return numbered(layout, run_id, "attempt")
 
 
 def save_attempt(layout: Layout, attempt: Record) -> None:
@@ -162,7 +162,7 @@ def start_attempt(
     Call it only while holding the run's lock: that is what proves the other process is gone.
     """
     mark_crashed(layout, run_id)
-    number = _next(layout, run_id, "attempt")
+    number = next_number(layout, run_id, "attempt")
     attempt: Record = {
         "run_id": run_id,
         "attempt": number,
@@ -196,12 +196,12 @@ def test_reads(layout: Layout, run_id: str, adapter_key: str | None) -> list[Rec
 def readings(layout: Layout, run_id: str) -> list[Record]:
     """Each opening of the test split under a run's id: by its attempts, then by commands, whose attempt is None."""
     found = [read for attempt in attempts(layout, run_id) for read in attempt.get("test_reads", ())]
-    return found + _numbered(layout, run_id, "reading")
+    return found + numbered(layout, run_id, "reading")
 
 
 def record_reading(layout: Layout, run_id: str, adapter_key: str | None, command: str, shards: int) -> None:
     """Puts on record that a command opened ``shards`` of the test split; to be called before it does."""
-    number = _next(layout, run_id, "reading")
+    number = next_number(layout, run_id, "reading")
     about = {"run_id": run_id, "attempt": None, "stage": command, "adapter_key": adapter_key, "read_at": now()}
     write_json(
         layout, layout.attempts(run_id) / f"reading-{number:04d}.json", {**about, "why": command, "shards": shards}
@@ -214,82 +214,6 @@ def mark_crashed(layout: Layout, run_id: str) -> int:
     for attempt in dead:
         save_attempt(layout, {**attempt, "state": "crashed", "finished_at": now(), "error": "the process is gone"})
     return len(dead)
-
-
-def save_comparison(layout: Layout, comparison: str, rows: Sequence[Record]) -> None:
-    """Keeps the rows of a comparison; one of the same key is replaced."""
-    write_json(layout, layout.comparisons / f"{comparison}.json", {"rows": list(rows)})
-
-
-def comparisons(layout: Layout) -> list[Record]:
-    """The rows of all comparisons. Raises WorkspaceError naming a record that is damaged."""
-    found: list[Record] = []
-    for path in sorted(layout.comparisons.glob("*.json")):
-        found += _rows_of(path, read_manifest(path) or {}, "compare")
-    return found
-
-
-def save_seceu(layout: Layout, key: str, scores: Sequence[Record], answers: Sequence[Record]) -> None:
-    """Keeps the scores of one measurement with SECEU, and the answers; what has the same key is replaced."""
-    write_json(layout, layout.seceu / f"{key}.json", {"rows": list(scores), "answers": list(answers)})
-
-
-def seceu_scores(layout: Layout, key: str) -> list[Record]:
-    """The scores kept under a key, none where there are none. Raises WorkspaceError where the record is damaged."""
-    path = layout.seceu / f"{key}.json"
-    found = read_manifest(path)
-    return [] if found is None else _rows_of(path, found, "seceu")
-
-
-def seceu(layout: Layout) -> tuple[list[Record], list[Record]]:
-    """All scores and all answers. Raises WorkspaceError naming a record that is damaged."""
-    scores: list[Record] = []
-    answers: list[Record] = []
-    for path in sorted(layout.seceu.glob("*.json")):
-        found = read_manifest(path) or {}
-        scores += _rows_of(path, found, "seceu")
-        answers += found.get("answers", [])
-    return scores, answers
-
-
-def exports(layout: Layout, run_id: str) -> list[Record]:
-    """The merged models that were made of a run, first to last, those that failed their check among them."""
-    return _numbered(layout, run_id, "export")
-
-
-def record_export(layout: Layout, run_id: str, record: Record) -> None:
-    """Puts a merge on record; its number and time are added."""
-    number = _next(layout, run_id, "export")
-    about = {**record, "run_id": run_id, "export": number, "exported_at": now()}
-    write_json(layout, layout.attempts(run_id) / f"export-{number:04d}.json", about)
-
-
-def save_counterfactual(layout: Layout, run_id: str, key: str, rows: Sequence[Record]) -> None:
-    """Keeps what was found of a run with other descriptions; what has the same key is replaced."""
-    write_json(layout, _counterfactual_file(layout, run_id, key), {"rows": list(rows)})
-
-
-def counterfactual(layout: Layout, run_id: str, key: str) -> list[Record] | None:
-    """The rows kept under a key, None where there are none."""
-    found = read_manifest(_counterfactual_file(layout, run_id, key))
-    return None if found is None else _rows_of(_counterfactual_file(layout, run_id, key), found, "counterfactual")
-
-
-def counterfactuals(layout: Layout, run_id: str) -> list[Record]:
-    """All that was found of a run with other descriptions. Raises WorkspaceError naming a record that is damaged."""
-    paths = sorted(layout.attempts(run_id).glob("counterfactual-*.json"))
-    return [row for path in paths for row in _rows_of(path, read_manifest(path) or {}, "counterfactual")]
-
-
-def _counterfactual_file(layout: Layout, run_id: str, key: str) -> Path:
-    return layout.attempts(run_id) / f"counterfactual-{key}.json"
-
-
-def _rows_of(path: Path, record: Record, command: str) -> list[Record]:
-    rows = record.get("rows")
-    if not are_records(rows):
-        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm {command}` makes it again")
-    return rows
 
 
 def are_records(found: Any, *keys: str) -> TypeGuard[list[Record]]:
@@ -314,12 +238,12 @@ def _run_record(path: Path) -> Record:
     return record
 
 
-def _numbered(layout: Layout, run_id: str, kind: str) -> list[Record]:
+def numbered(layout: Layout, run_id: str, kind: str) -> list[Record]:
     """The records of a kind beside a run, first to last: one that is damaged may be of a reading of test."""
     return [read_record(path) for path in sorted(layout.attempts(run_id).glob(f"{kind}-*.json"))]
 
 
-def _next(layout: Layout, run_id: str, kind: str) -> int:
+def next_number(layout: Layout, run_id: str, kind: str) -> int:
     """A number that none of them has: also where some are gone."""
     found = (re.fullmatch(rf"{kind}-(\d+)\.json", path.name) for path in layout.attempts(run_id).glob(f"{kind}-*.json"))
     return max((int(match[1]) for match in found if match), default=0) + 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
-from storage import ablations, catalogue, copies, counting, ledger
+from storage import ablations, catalogue, copies, counting, findings
 from storage import files as stored
 from storage.layout import Layout
 from storage.ledger import Record
@@ -189,8 +189,8 @@ def _changed(connection: duckdb.DuckDBPyConnection, own: Mapping[tuple[str, int]
 
 
 def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-    scores, answers = ledger.seceu(layout)
-    found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
+    scores, answers = findings.seceu(layout)
+    found = {"comparisons": findings.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
     found |= ablations.tables(layout)
     connection.begin()
     for table, rows in found.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage import files, ledger, warehouse
+from storage import files, findings, ledger, warehouse
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.warehouse import RunFacts
@@ -45,8 +45,8 @@ def facts(run: Run, known: dict[str, list[Record]] | None = None) -> RunFacts:
         "attempts": [_attempt(attempt) for attempt in attempts],
         "stages": stages,
         "shards": shards,
-        "exports": ledger.exports(run.layout, run.run_id),
-        "counterfactuals": ledger.counterfactuals(run.layout, run.run_id),
+        "exports": findings.exports(run.layout, run.run_id),
+        "counterfactuals": findings.counterfactuals(run.layout, run.run_id),
         "test_reads": ledger.readings(run.layout, run.run_id),
     }
     scored = [row for row in shards if row["stage"] == "score" and row["state"] == "done"]

@@ -24,7 +24,7 @@ from model import chat_server, emotions, plain, ratings
 from model.chat_answer import answer_of, fault_said
 from model.dialogue import Rejected, Utterance
 from model.errors import DialogueError
-from storage import ablations, ledger, shards, tables
+from storage import ablations, findings, ledger, shards, tables
 from storage.layout import Layout, at
 from tasks import seceu_test
 from tasks.corpora import emorynlp, emorynlp_json, iemocap, meld, subtitles, table, transcript
@@ -196,8 +196,8 @@ def manifest(data: bytes) -> None:
         lambda: ledger.attempts(layout, "a-1"),
         lambda: ledger.test_reads(layout, "a-1", "k"),
         lambda: ablations.tables(layout),
-        lambda: ledger.comparisons(layout),
-        lambda: ledger.seceu(layout),
+        lambda: findings.comparisons(layout),
+        lambda: findings.seceu(layout),
     )
     for reading in readings:
         with suppress(DialogueError):

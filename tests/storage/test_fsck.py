@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from model import checkpoints
 from model.dialogue import Rejected
-from storage import fsck, ledger
+from storage import findings, fsck, ledger
 from storage.files import write_json
 from storage.layout import Layout
 from storage.shards import read_manifest, write_shard
@@ -145,7 +145,7 @@ def test_checkpoints_and_their_leftovers(layout: Layout) -> None:
 def test_records_that_cannot_be_read(layout: Layout) -> None:
     ledger.save_run(layout, {"run_id": "demo-1", "name": "demo", "stages": {}})
     ledger.start_attempt(layout, "demo-1", reason="run", pending={}, engine="direct")
-    ledger.save_comparison(layout, "c", [])
+    findings.save_comparison(layout, "c", [])
     assert found(layout) == []
     for path in (layout.run_file("demo-1"), layout.attempts("demo-1") / "attempt-0001.json"):
         flip(path)

@@ -11,7 +11,7 @@ from example_rows import ROWS
 
 from model.dialogue import Rejected
 from model.errors import UnknownRun, WorkspaceError
-from storage import ledger
+from storage import findings, ledger
 from storage.layout import Layout
 from storage.shards import write_shard
 
@@ -224,14 +224,14 @@ def test_only_running_attempts_of_this_run_are_marked(layout: Layout) -> None:
 
 
 def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
-    assert ledger.comparisons(layout) == []
+    assert findings.comparisons(layout) == []
     for value in (1, 2):
-        ledger.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
-    ledger.save_comparison(layout, "a", [{"metric": "macro_f1"}])
-    assert ledger.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
+        findings.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
+    findings.save_comparison(layout, "a", [{"metric": "macro_f1"}])
+    assert findings.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
     (layout.comparisons / "b.json").write_text("{")
     with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
-        ledger.comparisons(layout)
+        findings.comparisons(layout)
 
 
 def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(layout: Layout) -> None:
@@ -247,11 +247,11 @@ def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(lay
 
 
 def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
-    assert ledger.exports(layout, "demo-1") == []
+    assert findings.exports(layout, "demo-1") == []
     for passed in (False, True):
-        ledger.record_export(layout, "demo-1", {"passed": passed})
-    ledger.record_export(layout, "demo-2", {"passed": True})
-    found = ledger.exports(layout, "demo-1")
+        findings.record_export(layout, "demo-1", {"passed": passed})
+    findings.record_export(layout, "demo-2", {"passed": True})
+    found = findings.exports(layout, "demo-1")
     assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
         ("demo-1", 1, False),
         ("demo-1", 2, True),
@@ -275,14 +275,14 @@ def test_readings_by_commands_stand_with_those_of_attempts(layout: Layout) -> No
 
 
 def test_what_was_found_with_other_descriptions_is_kept_under_its_key(layout: Layout) -> None:
-    assert ledger.counterfactual(layout, "demo-1", "abc") is None
+    assert findings.counterfactual(layout, "demo-1", "abc") is None
     for key, value in (("abc", 1), ("def", 2), ("abc", 3)):
-        ledger.save_counterfactual(layout, "demo-1", key, [{"value": value}])
-    assert ledger.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
-    assert ledger.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
+        findings.save_counterfactual(layout, "demo-1", key, [{"value": value}])
+    assert findings.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
+    assert findings.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
     (layout.attempts("demo-1") / "counterfactual-abc.json").write_text("{")
     with pytest.raises(WorkspaceError, match=r"counterfactual-abc.json is damaged: delete it, `dialoguellm counterf"):
-        ledger.counterfactuals(layout, "demo-1")
+        findings.counterfactuals(layout, "demo-1")
 
 
 def test_a_number_is_never_given_twice(layout: Layout) -> None:
@@ -299,7 +299,7 @@ def test_a_damaged_record_beside_a_run_is_named_and_not_left_out(layout: Layout,
     save(layout, "demo-1")
     start(layout)
     ledger.record_reading(layout, "demo-1", "a", "explain", 1)
-    ledger.record_export(layout, "demo-1", {})
+    findings.record_export(layout, "demo-1", {})
     path = layout.attempts("demo-1") / f"{kind}-0001.json"
     path.write_bytes(path.read_bytes()[:-9])
     read = {"attempt": ledger.attempts, "reading": ledger.readings, "export": ledger.exports}[kind]
