@@ -223,17 +223,6 @@ def test_only_running_attempts_of_this_run_are_marked(layout: Layout) -> None:
     assert ledger.mark_crashed(layout, "never") == 0
 
 
-def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
-    assert findings.comparisons(layout) == []
-    for value in (1, 2):
-        findings.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
-    findings.save_comparison(layout, "a", [{"metric": "macro_f1"}])
-    assert findings.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
-    (layout.comparisons / "b.json").write_text("{")
-    with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
-        findings.comparisons(layout)
-
-
 def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(layout: Layout) -> None:
     for number, adapter in enumerate(["a", "b", "a", None]):
         record = {"run_id": f"demo-{number}", "name": "demo", "stages": {"finetune": {"key": adapter}}}
@@ -244,20 +233,6 @@ def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(lay
     assert [read["run_id"] for read in ledger.test_reads(layout, "demo-0", "a")] == ["demo-2", "demo-0"]
     assert [read["run_id"] for read in ledger.test_reads(layout, "demo-3", None)] == ["demo-3"]
     assert ledger.test_reads(layout, "demo-9", "z") == []
-
-
-def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
-    assert findings.exports(layout, "demo-1") == []
-    for passed in (False, True):
-        findings.record_export(layout, "demo-1", {"passed": passed})
-    findings.record_export(layout, "demo-2", {"passed": True})
-    found = findings.exports(layout, "demo-1")
-    assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
-        ("demo-1", 1, False),
-        ("demo-1", 2, True),
-    ]
-    assert found[0]["exported_at"] <= found[1]["exported_at"]
-    assert ledger.attempts(layout, "demo-1") == []
 
 
 def test_readings_by_commands_stand_with_those_of_attempts(layout: Layout) -> None:
@@ -272,17 +247,6 @@ def test_readings_by_commands_stand_with_those_of_attempts(layout: Layout) -> No
     assert [read["attempt"] for read in found] == [1, None, None]
     assert len(ledger.attempts(layout, "demo-1")) == 1
     assert ledger.test_reads(layout, "demo-1", None) == found
-
-
-def test_what_was_found_with_other_descriptions_is_kept_under_its_key(layout: Layout) -> None:
-    assert findings.counterfactual(layout, "demo-1", "abc") is None
-    for key, value in (("abc", 1), ("def", 2), ("abc", 3)):
-        findings.save_counterfactual(layout, "demo-1", key, [{"value": value}])
-    assert findings.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
-    assert findings.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
-    (layout.attempts("demo-1") / "counterfactual-abc.json").write_text("{")
-    with pytest.raises(WorkspaceError, match=r"counterfactual-abc.json is damaged: delete it, `dialoguellm counterf"):
-        findings.counterfactuals(layout, "demo-1")
 
 
 def test_a_number_is_never_given_twice(layout: Layout) -> None:
@@ -302,7 +266,7 @@ def test_a_damaged_record_beside_a_run_is_named_and_not_left_out(layout: Layout,
     findings.record_export(layout, "demo-1", {})
     path = layout.attempts("demo-1") / f"{kind}-0001.json"
     path.write_bytes(path.read_bytes()[:-9])
-    read = {"attempt": ledger.attempts, "reading": ledger.readings, "export": ledger.exports}[kind]
+    read = {"attempt": ledger.attempts, "reading": ledger.readings, "export": findings.exports}[kind]
     with pytest.raises(WorkspaceError, match=rf"{kind}-0001\.json is damaged: `dialoguellm fsck --repair`"):
         read(layout, "demo-1")
 
@@ -319,3 +283,4 @@ def test_deleted_rejects_make_a_shard_corrupt(layout: Layout) -> None:
     assert ledger.shard_state(layout, "captions", "k", 0)[0] == "done"
     layout.part("rejects", "k", 0).unlink()
     assert ledger.shard_state(layout, "captions", "k", 0)[0] == "corrupt"
+    assert ledger.shard_states(layout, "captions", "k", [0]) == [ledger.shard_state(layout, "captions", "k", 0)]

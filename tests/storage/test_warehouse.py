@@ -241,7 +241,7 @@ def test_a_rebuild_over_a_damaged_part_names_it_and_keeps_the_old_database(publi
     before = published.database.read_bytes()
     facts = write(published, "demo-2")
     published.part("captions", "key-captions", 0).write_bytes(b"noise")
-    with pytest.raises(WorkspaceError, match=r"captions/key-captions/part-00000\.parquet.*delete that file"):
+    with pytest.raises(WorkspaceError, match=r"captions/key-captions/part-00000\.parquet.*fsck --repair"):
         publish(published, [facts], rebuild=True)
     assert published.database.read_bytes() == before
     assert {path.name for path in published.root.iterdir()} == {"results.duckdb", "lake", "locks"}
