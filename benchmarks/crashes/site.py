@@ -136,12 +136,16 @@ class Site:
         return str(self.post(path, {"parameters": {"request": request}})["id"])
 
     def wait_for_second_caption(self, run: str) -> None:
+        self._wait_for(run, "lake/captions/*/part-00000.json", "made no caption")
+
+    def wait_for_training(self, run: str) -> None:
+        self._wait_for(run, "locks/_finetune-*", "not begun to train")
+
+    def _wait_for(self, run: str, files: str, told: str) -> None:
         end = time.monotonic() + 400
-        while not any(self.workspaces[run].glob("lake/captions/*/part-00000.json")):
+        while not any(self.workspaces[run].glob(files)):
             if time.monotonic() > end:
-                raise SystemExit(
-                    f"{run} is {self.state(run)} and has made no caption in 400 s; see {self.home}/worker.log"
-                )
+                raise SystemExit(f"{run} is {self.state(run)} and has {told} in 400 s; see {self.home}/worker.log")
             time.sleep(0.05)
         self.pids.add(self.attempt(run)["pid"])
         time.sleep(0.5)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,11 @@ from unittest.mock import Mock
 import pytest
 from pipeline_runs import tables
 from prefect.context import FlowRunContext
-from prefect_server import Server, as_client
+from prefect_server import Server
 from talks import write
 
 from flows import runner
 from flows.direct import execute
-from flows.parameters import PipelineRequest
-from flows.pipeline import pipeline
 from flows.run_settings import RunSettings
 from flows.settings import prepare
 from model.errors import SettingsError
@@ -94,13 +93,19 @@ def test_two_workers_make_the_tables_of_one_process(
     if name != "processes" and find_spec(f"prefect_{name}") is None:
         pytest.skip(f"needs prefect-{name}: pip install -e '.[{name}]'")
     config, alone = talks
-    chosen = (f"run.runner={name}", "run.workers=2")
-    with as_client(prefect_server):
-        pipeline(
-            PipelineRequest(config=str(config), workspace=str(tmp_path), overrides=chosen, stages=UNTIL, check=False)
-        )
-    assert tables(tmp_path) == alone
-    lines = [json.loads(line) for path in (tmp_path / "logs").glob("*.jsonl") for line in path.read_text().splitlines()]
+    arguments = ("run", str(config), "--until", UNTIL[-1], "--no-check", "-w", str(tmp_path / "spread"))
+    chosen = ("--set", f"run.runner={name}", "--set", "run.workers=2")
+    found = subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments, *chosen],
+        env={**prefect_server.environment(), "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert found.returncode == 0, found.stderr
+    assert tables(tmp_path / "spread") == alone
+    logs = (tmp_path / "spread" / "logs").glob("*.jsonl")
+    lines = [json.loads(line) for path in logs for line in path.read_text().splitlines()]
     at_work = {line["pid"] for line in lines if line["stage"] == "instructions" and line["shard"] is not None}
     assert len(at_work) == 2
-    assert os.getpid() not in at_work
