@@ -7,8 +7,9 @@ process of its own and once as a Prefect flow beside a real server. After each s
 handles, threads, child processes, temporary files, memory. The floor: after the first third, in which caches fill,
 nothing of the first four grows, and memory by less than 4 KiB a shard (35 MB in a day of shards of 10 s).
 
-Then runs are queued at once for one process worker, by the deployment of prefect.yaml with its concurrency limit of 1.
-The floor: each completes, once, in the order in which they were asked for, with all of its rows and none twice.
+Then runs are queued at once for one process worker, by the deployment of prefect.yaml with its concurrency limit of 1
+and in a work pool with a limit of 1, without which Prefect 3.8 starts them in any order. The floor: each completes,
+once, in the order in which they were asked for, with all of its rows and none twice.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ LEARNING = [*TEXT, "finetune", "evaluate", "score", "report"]
 
 def main() -> None:
     options = arguments()
+    runs = options.runs or (4 if options.quick else 10)
     shards = options.shards or (150 if options.quick else 500)
     with tempfile.TemporaryDirectory(prefix="drift-") as temporary:
         folder = Path(options.keep or temporary).resolve()
@@ -45,25 +47,39 @@ def main() -> None:
         cache = options.cache.resolve()
         model = folder / "narrow"
         config = write(folder / "corpus", model if model.exists() else narrow(cache, model), shards)
-        found = {"direct": watched(folder, config, cache, "direct")}
-        if not options.quick:
-            with server(folder / "prefect-home") as api:
-                found["prefect"] = watched(folder, config, cache, "prefect", PREFECT_API_URL=api)
-        show(found)
-        figures = {f"{engine}_{name}": value for engine, of in found.items() for name, value in worst(of).items()}
-        figures["shards"] = sum(stage["shards"] for of in found.values() for stage in of["stages"].values())
-        figures |= line_up(folder, model, cache, options.runs, TEXT if options.quick else LEARNING)
+        figures: dict[str, Any] = {}
+        if options.only != "runs":
+            figures |= day(folder, config, cache, prefect=not options.quick)
+        if options.only != "shards":
+            figures |= line_up(
+                folder, model, cache, runs, TEXT if options.quick else LEARNING, options.pool_limit or None
+            )
     print(json.dumps(figures))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="150 shards, without Prefect; queued runs do not train")
+    parser.add_argument(
+        "--quick", action="store_true", help="150 shards, without Prefect; 4 runs queued that do not train"
+    )
     parser.add_argument("--shards", type=int, help="of each stage; default 500")
-    parser.add_argument("--runs", type=int, default=10, help="queued at once")
+    parser.add_argument("--only", choices=("shards", "runs"), help="one of the two parts")
+    parser.add_argument("--runs", type=int, help="queued at once; default 10")
+    parser.add_argument("--pool-limit", type=int, default=1, help="of the work pool; 0: the deployment's limit alone")
     parser.add_argument("--keep", type=Path, help="a folder for the workspaces, kept")
     parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="weights are looked for here")
     return parser.parse_args()
+
+
+def day(folder: Path, config: Path, cache: Path, *, prefect: bool) -> dict[str, Any]:
+    """The shards by the driver alone, and by Prefect; what grew most."""
+    found = {"direct": watched(folder, config, cache, "direct")}
+    if prefect:
+        with server(folder / "prefect-home") as api:
+            found["prefect"] = watched(folder, config, cache, "prefect", PREFECT_API_URL=api)
+    show(found)
+    figures = {f"{engine}_{name}": value for engine, of in found.items() for name, value in worst(of).items()}
+    return figures | {"shards": sum(stage["shards"] for of in found.values() for stage in of["stages"].values())}
 
 
 def watched(folder: Path, config: Path, cache: Path, engine: str, **more: str) -> dict[str, Any]:
@@ -107,14 +123,14 @@ def show(found: dict[str, Any]) -> None:
     Console(width=150).print(table)
 
 
-def line_up(folder: Path, model: Path, cache: Path, runs: int, stages: list[str]) -> dict[str, Any]:
+def line_up(
+    folder: Path, model: Path, cache: Path, runs: int, stages: list[str], pool_limit: int | None
+) -> dict[str, Any]:
     config = write(folder / "line", model, 12)
-    settings = (
-        "\n[keyframes]\nenabled = false\n[finetune]\nmax_steps = 3\nbatch_size = 4\n[evaluate]\nuntuned = false\n"
-    )
+    settings = "[finetune]\nmax_steps = 3\nbatch_size = 4\n[evaluate]\nuntuned = false\n"
     config.write_text(config.read_text() + settings)
     workspace = make_workspace(folder / "queued", cache, drawn=False)
-    with Site.standing(Soak(folder, config, cache)) as site:
+    with Site.standing(Soak(folder, config, cache), at_once=pool_limit) as site:
         found = queued(site, config, workspace, runs, stages, seconds=120.0 * runs)
     table = Table("queued at once", "")
     for name, value in found.items():

@@ -4,8 +4,9 @@ python benchmarks/outages.py [--only NAME] [--keep DIR] [--cache workspace/cache
 
 A real server, process worker and deployment (prefect.yaml). Each outage has a workspace of its own: the pipeline on the
 soak test's cut of the demo is started as the UI starts it, and while its second shard of captions is made something is
-killed by SIGKILL, or the run is cancelled then or in the process that trains. Then what a person would do: start again what is gone, `dialoguellm reap`,
-the UI's Retry. The floor: the run ends, with the tables of one that nobody disturbed, and no process is left.
+killed by SIGKILL, or the run is cancelled, then or while it trains. Then what a person would do: start again what is
+gone, `dialoguellm reap`, the UI's Retry. The floor: the run ends, with the tables of one that nobody disturbed, and no
+process is left.
 """
 
 from __future__ import annotations

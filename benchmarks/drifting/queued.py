@@ -31,12 +31,14 @@ def queued(site: Site, config: Path, workspace: Path, runs: int, stages: list[st
         "overlapping": sum(later[0] < earlier[1] for earlier, later in pairwise(inside)),
         "begun_more_than_once": sum(run["run_count"] != 1 for run in found),
         "longest_gap_s": round(max(gap(earlier[1], later[0]) for earlier, later in pairwise(inside)), 1),
+        "server_busy": site.busy,
         **records(workspace, runs),
     }
 
 
 def request(config: Path, workspace: Path, number: int, stages: list[str]) -> dict[str, Any]:
     own = [f'name="queued-{number}"', f"instructions.context={number}", f"finetune.seed={number}"]
+    own += ["keyframes.enabled=false", "captions.enabled=false"]
     return {"config": str(config), "workspace": str(workspace), "overrides": own, "stages": stages, "check": False}
 
 
