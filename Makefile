@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check format bench clean
+.PHONY: install demo test check format bench docs clean
 
 install: $(INSTALLED)
 
@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/dialoguellm run demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -28,6 +28,11 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/reference.py
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo build/docs/index.html
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

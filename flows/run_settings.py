@@ -13,13 +13,17 @@ from tasks.stages import BY_NAME
 class Hints(BaseModel):
     """What one shard of a stage needs of the machine that works on it; a cluster places it by these."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     cpus: float = Field(default=1.0, gt=0, le=1024)
+    """Processors."""
     memory_mb: int = Field(default=0, ge=0, le=100_000_000)
+    """Megabytes of memory; 0: not said."""
 
 
 class RunSettings(BaseModel):
+    """Where shards are worked on. It is in no key: a run begun here may be finished elsewhere."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     runner: Literal["threads", "processes", "dask", "ray"] = "threads"

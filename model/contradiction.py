@@ -1,12 +1,13 @@
-"""What a caption says of people, held against the faces that a detector found."""
+"""What a caption says of people, held against the faces and the people that detectors found."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from model.cues import UNSURE
-from model.dialogue import Keyframe
+from model.dialogue import FoundPerson, Keyframe
 
 _PEOPLE = r"(?:people|persons?|m[ae]n|wom[ae]n|boys?|girls?|child(?:ren)?|guys?|lad(?:y|ies)|faces?|figures?)"
 _NUMBERS = {
@@ -27,20 +28,22 @@ _DENIED = re.compile(rf"\b(?:nobody|no one|no (?:\w+ )?{_PEOPLE}|without (?:any 
 _VAGUE = re.compile(r"\b(?:others?|several|some|many|few|group|crowd|pair|couple|audience|more)\b")
 
 
-def contradiction(text: str, frames: Sequence[Keyframe]) -> str | None:
-    """In a word what speaks against a caption of ``frames``; None where nobody looked for faces, "none" where nothing.
+def contradiction(text: str, frames: Sequence[Keyframe], people: Sequence[FoundPerson] | None = None) -> str | None:
+    """In a word what speaks against a caption of ``frames``; None where nobody looked, "none" where nothing.
 
-    ``no_face``: people are spoken of, but no frame has a face (a back, or an invention). ``people_denied``: nobody is
-    said to be in view, but a face is. ``too_few_people``: fewer are counted than one frame has faces.
+    ``no_face``: people are spoken of, but no frame has a face (a back, or an invention); ``no_person``: and no body
+    either, where those were looked for. ``people_denied``: nobody is said to be in view, but a face or somebody is.
+    ``too_few_people``: fewer are counted than one frame has faces, or people.
     """
-    if not frames or any(frame.face_boxes is None for frame in frames):
+    if not frames or (people is None and any(frame.face_boxes is None for frame in frames)):
         return None
-    found = [frame.face_boxes or () for frame in frames]
-    sure = max(sum(box[4] >= UNSURE for box in boxes) for boxes in found)
+    faces = [frame.face_boxes or () for frame in frames]
+    bodies = Counter(rank for rank, *_, score in people or () if score >= UNSURE)
+    sure = max(*(sum(box[4] >= UNSURE for box in boxes) for boxes in faces), *bodies.values(), 0)
     plain = text.casefold()
     others, denials = _DENIED.subn(" ", plain)
-    if _MENTIONED.search(others) and not any(found):
-        return "no_face"
+    if _MENTIONED.search(others) and not any(faces) and not people:
+        return "no_face" if people is None else "no_person"
     if denials and sure and not _MENTIONED.search(others):
         return "people_denied"
     counted = [_number(word) for word in _COUNTED.findall(others)]

@@ -1,21 +1,26 @@
-"""A description by facts alone: what the keyframes and the face detector measured, in words, with the numbers.
+"""A description by facts alone: what the keyframes and the detectors measured, in words, with the numbers.
 
-It knows faces as boxes, and how much the picture changed; nothing of expressions, bodies or places. So it is right
-where a model may guess, on any video, and says less.
+It knows faces as boxes, and how much the picture changed; of bodies and expressions what small detectors found, where
+they were asked, and then it says whose word it is; nothing of places. So it is right where a model may guess, on any
+video, and says less.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.captioner import Described
+from model.detectors import Detected
 from model.dialogue import FaceBox, Keyframe
 from model.errors import VideoError
+from model.expressions import CLEAR, NAMES
 
 VERSION = 1
 """To be raised with every change of what is said."""
+
+NOTHING = Detected()
 
 ANOTHER_PICTURE = 40.0
 """Luma difference (0 to 255) to the frame before from which a frame shows something else, a cut or a swift pan."""
@@ -29,42 +34,79 @@ _SIZES = ((0.5, "very near"), (0.25, "near"), (0.15, "at some distance"), (0.0, 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A frame's faces in words without numbers, from left to right, and the share of the picture's height of each."""
+    """A frame's faces in words without numbers, from left to right, and the share of the picture's height of each.
+
+    ``readings`` has the name and the score of the likeliest expression of each, without a name where none is likely;
+    it is empty where expressions are not told. ``people`` has their scores, None where nobody looked.
+    """
 
     words: tuple[str, ...]
     heights: tuple[float, ...]
     sure: bool
+    readings: tuple[tuple[str, float], ...] = ()
+    people: tuple[float, ...] | None = None
+
+    def shows(self) -> tuple[object, ...]:
+        """What makes it another view."""
+        names = tuple(name for name, _ in self.readings)
+        return self.words, names, None if self.people is None else (len(self.people), _sure(self.people))
 
 
-def cues(frames: Sequence[Keyframe]) -> str:
+def cues(frames: Sequence[Keyframe], detected: Detected = NOTHING) -> str:
     """What is known of frames of one utterance, in order of time, on all of which a face detector ran.
 
-    A face's height is given as a share of the picture's.
+    A face's height is given as a share of the picture's, what else was ``detected`` with its score.
 
     "0.7 s to 1.8 s: one face, in the middle, very near (height 61 %). 3.5 s to 5.7 s, another picture: no face."
     """
     groups: list[list[tuple[Keyframe, _View]]] = []
     for frame in frames:
-        view = _view(frame)
-        if groups and groups[-1][-1][1].words == view.words and frame.novelty < ANOTHER_PICTURE:
+        view = _view(frame, detected)
+        if groups and groups[-1][-1][1].shows() == view.shows() and frame.novelty < ANOTHER_PICTURE:
             groups[-1].append((frame, view))
         else:
             groups.append([(frame, view)])
     return " ".join([*(_sentence(group) for group in groups), *_change(frames)])
 
 
-def describe(frames: Sequence[Keyframe]) -> Described | VideoError:
-    """``cues`` as a captioner's answer; VideoError ``no_frames`` where there are none."""
+def describe(
+    frames: Sequence[Keyframe], detected: Detected | VideoError = NOTHING, *, tell: bool = True
+) -> Described | VideoError:
+    """``cues`` as a captioner's answer, without expressions unless ``tell``.
+
+    VideoError ``no_frames`` where there are none, or the one that the detectors met.
+    """
+    if isinstance(detected, VideoError):
+        return detected
     if not frames:
         return VideoError("no_frames", "there is no keyframe to describe")
     started = time.perf_counter()
-    return Described(cues(frames), len({frame.jpeg for frame in frames}), 0, time.perf_counter() - started)
+    told = detected if tell else replace(detected, expressions=None)
+    return Described(cues(frames, told), len({frame.jpeg for frame in frames}), 0, time.perf_counter() - started)
 
 
-def _view(frame: Keyframe) -> _View:
-    boxes = sorted(frame.face_boxes or (), key=_middle)
+def _view(frame: Keyframe, detected: Detected) -> _View:
+    read = {place: scores for rank, place, *scores in detected.expressions or () if rank == frame.rank}
+    placed = sorted(enumerate(frame.face_boxes or ()), key=lambda item: _middle(item[1]))
+    boxes = [box for _, box in placed]
     words = tuple(f"{_place(box, frame)}, {_size(box[3] / frame.height)}" for box in boxes)
-    return _View(words, tuple(box[3] / frame.height for box in boxes), all(box[4] >= UNSURE for box in boxes))
+    people = detected.people
+    return _View(
+        words,
+        tuple(box[3] / frame.height for box in boxes),
+        _sure([box[4] for box in boxes]),
+        tuple(_reading(read[place]) for place, _ in placed if place in read),
+        None if people is None else tuple(score for rank, *_, score in people if rank == frame.rank),
+    )
+
+
+def _reading(scores: Sequence[float]) -> tuple[str, float]:
+    score, name = max(zip(scores, NAMES, strict=True))
+    return (name if score >= CLEAR else ""), score
+
+
+def _sure(scores: Sequence[float]) -> bool:
+    return all(score >= UNSURE for score in scores)
 
 
 def _sentence(group: Sequence[tuple[Keyframe, _View]]) -> str:
@@ -72,21 +114,56 @@ def _sentence(group: Sequence[tuple[Keyframe, _View]]) -> str:
     when = f"{first.time_s:.1f} s" + (f" to {last.time_s:.1f} s" if last is not first else "")
     another = ", another picture" if first.novelty >= ANOTHER_PICTURE else ""
     unsure = "" if all(view.sure for _, view in group) else "perhaps "
-    return f"{when}{another}: {unsure}{_faces([view for _, view in group])}{_gap(group[0][0])}."
+    views = [view for _, view in group]
+    return f"{when}{another}: {unsure}{_faces(views)}{_gap(group[0][0])}{_bodies(views)}."
 
 
 def _faces(views: Sequence[_View]) -> str:
     """Of views that differ in numbers only."""
     words = views[0].words
     heights = list(zip(*(view.heights for view in views), strict=True))
-    each = [f"{said} (height {_percent(shares)})" for said, shares in zip(words, heights, strict=True)]
-    count = f"{_NUMBERS[len(words)] if len(words) < len(_NUMBERS) else len(words)} face{'s' * (len(words) > 1)}"
+    read = list(zip(*(view.readings for view in views), strict=True)) or [()] * len(words)
+    each = [
+        f"{said} (height {_percent(shares)}{_read_as(readings)})"
+        for said, shares, readings in zip(words, heights, read, strict=True)
+    ]
+    count = f"{_number(len(words))} face{'s' * (len(words) > 1)}"
     if len(words) <= 1:
         return ", ".join([count, *each])
     largest = max(range(len(words)), key=lambda place: max(heights[place]))
     if len(words) > FEW:
         return f"{count}, the largest {each[largest]}"
     return f"{count}: {'; '.join(each)}"
+
+
+def _read_as(readings: Sequence[tuple[str, float]]) -> str:
+    """Of one face in views that differ in numbers only."""
+    if not readings:
+        return ""
+    name, scores = readings[0][0], _range([score for _, score in readings])
+    if name:
+        return f"; a small classifier reads it as {name}, {scores}"
+    return f"; a small classifier reads nothing clear in it, {scores} at most"
+
+
+def _bodies(views: Sequence[_View]) -> str:
+    if views[0].people is None:
+        return ""
+    count = len(views[0].people)
+    if not count:
+        return "; no person by a body detector"
+    unsure = "" if _sure(views[0].people) else "perhaps "
+    scores = _range([score for view in views for score in view.people or ()])
+    return f"; {unsure}{_number(count)} {'people' if count > 1 else 'person'} by a body detector ({scores})"
+
+
+def _number(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+
+
+def _range(scores: Sequence[float]) -> str:
+    low, high = f"{min(scores):.2f}", f"{max(scores):.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _percent(shares: Sequence[float]) -> str:

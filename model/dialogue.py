@@ -13,6 +13,12 @@ SPLITS = ("train", "dev", "test")
 FaceBox = tuple[float, float, float, float, float]
 """Left, top, width and height in pixels of the stored picture, and the detector's score (0 to 1)."""
 
+FoundPerson = tuple[int, float, float, float, float, float]
+"""The rank of a keyframe, and somebody in it as a FaceBox: the square that would hold the body (model/people.py)."""
+
+FaceExpression = tuple[int, int, float, float, float, float, float, float, float]
+"""The rank of a keyframe, the place (from 0) of a face in its ``face_boxes``, its scores (model/expressions.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -75,7 +81,8 @@ class Caption:
     ``n_words``, ``repetition``, ``english`` and ``refusal`` are as model/caption_quality.py measures them.
     ``like_previous`` is the share (0 to 1) of words that it and the caption before it in the dialogue have in common,
     None where there is none. ``contradiction`` is what speaks against it of the faces that a detector found
-    (model/contradiction.py), "none" where nothing does, None without a detector.
+    (model/contradiction.py), "none" where nothing does, None without a detector. ``people`` and ``expressions`` are
+    what small detectors found in the frames shown, None where nobody looked.
     """
 
     utterance_id: str
@@ -93,6 +100,8 @@ class Caption:
     refusal: bool = False
     like_previous: float | None = None
     contradiction: str | None = None
+    people: tuple[FoundPerson, ...] | None = None
+    expressions: tuple[FaceExpression, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

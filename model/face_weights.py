@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
+from model import pinned_cache
 from model.errors import WeightsError
-from model.pinned_file import PinnedFile, Progress, fetch, making
+from model.pinned_file import PinnedFile, Progress
 from model.weight_files import file_sha256
 
 REGISTRY = {
@@ -38,16 +37,7 @@ def resolve(name: str, cache: Path, progress: Progress) -> Path:
     if pinned is None:
         identity(name)
         return Path(name).expanduser().resolve()
-    target = _target(pinned, cache)
-    if _is_whole(target, pinned):
-        return target
-    try:
-        with making(target, pinned, progress):
-            if not _is_whole(target, pinned):
-                _install(pinned, target, progress)
-    except OSError as error:
-        raise WeightsError(f"cannot write weights into {target.parent}: {error.strerror or error}") from error
-    return target
+    return pinned_cache.resolve(pinned, cache, progress, OTHERWISE)
 
 
 def identity(name: str) -> str:
@@ -71,24 +61,4 @@ def identity(name: str) -> str:
 def at_hand(name: str, cache: Path) -> bool:
     """Whether ``resolve`` would have nothing to fetch."""
     pinned = REGISTRY.get(name.lower())
-    return pinned is None or _is_whole(_target(pinned, cache), pinned)
-
-
-def _target(pinned: PinnedFile, cache: Path) -> Path:
-    return cache / "weights" / f"{pinned.sha256[:12]}-{pinned.hub_file}"
-
-
-def _is_whole(path: Path, pinned: PinnedFile) -> bool:
-    try:
-        return path.stat().st_size == pinned.size and file_sha256(path) == pinned.sha256
-    except OSError:
-        return False
-
-
-def _install(pinned: PinnedFile, target: Path, progress: Progress) -> None:
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
-        fetch(pinned, work / target.name, progress, OTHERWISE)
-        (work / target.name).replace(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return pinned is None or pinned_cache.at_hand(pinned, cache)

@@ -26,7 +26,7 @@ RECIPE = 1
 OTHERWISE = "set the model to a local folder that holds config.json, *.safetensors and the tokenizer"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedGguf(PinnedFile):
     """A GGUF file; ``max_length`` is what its model can read, in tokens."""
 

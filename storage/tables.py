@@ -19,11 +19,14 @@ from model.dialogue import (
     TrainingStep,
     Utterance,
 )
+from model.expressions import NAMES
 
 _TEXT = pa.string()
 _WORDS = pa.list_(pa.string())
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _FACE_BOX = pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height", "score")])
+_PERSON = pa.struct([("rank", pa.int32()), *_FACE_BOX])
+_EXPRESSION = pa.struct([("rank", pa.int32()), ("face", pa.int32()), *((name, pa.float64()) for name in NAMES)])
 _SPECIAL = {
     ("Utterance", "turn"): pa.int32(),
     ("Utterance", "raters"): _WORDS,
@@ -31,6 +34,8 @@ _SPECIAL = {
     ("Keyframe", "faces"): pa.int32(),
     ("Keyframe", "face_boxes"): pa.list_(_FACE_BOX),
     ("Caption", "emotion_words"): _WORDS,
+    ("Caption", "people"): pa.list_(_PERSON),
+    ("Caption", "expressions"): pa.list_(_EXPRESSION),
     ("Instruction", "messages"): pa.list_(_MESSAGE),
     ("Instruction", "context_ids"): _WORDS,
     ("Instruction", "cuts"): _WORDS,

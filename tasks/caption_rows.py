@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 
 from model.caption_quality import Limits, fault_of, likeness, quality_of
 from model.caption_text import clean, without_brackets
 from model.captioner import Described
 from model.contradiction import contradiction
+from model.detectors import Detected
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.emotions import emotion_words
 from model.errors import VideoError
@@ -29,8 +31,9 @@ def rows_of(
     frames: Mapping[str, Sequence[Keyframe]],
     provenance: Provenance,
     limits: Limits | None,
+    detected: Mapping[str, Detected | VideoError] = MappingProxyType({}),
 ) -> Iterator[Caption | Rejected]:
-    """One row an utterance, in their order; ``frames`` by utterance id are those shown.
+    """One row an utterance, in their order; ``frames`` and what was ``detected`` in them by utterance id.
 
     Without ``limits`` no description is refused: for those that no model writes.
     """
@@ -44,6 +47,8 @@ def rows_of(
             yield _rejected(utterance, *fault)
             continue
         text = without_brackets(text)
+        looked = detected.get(utterance.utterance_id)
+        seen = looked if isinstance(looked, Detected) else Detected()
         dialogue = (utterance.corpus, utterance.split, utterance.dialogue_id)
         previous, before[dialogue] = before.get(dialogue), text
         yield Caption(
@@ -56,7 +61,9 @@ def rows_of(
             seconds=result.seconds,
             **asdict(quality_of(text)),
             like_previous=None if previous is None else likeness(text, previous),
-            contradiction=contradiction(text, frames.get(utterance.utterance_id, ())),
+            contradiction=contradiction(text, frames.get(utterance.utterance_id, ()), seen.people),
+            people=seen.people,
+            expressions=seen.expressions,
         )
 
 

@@ -26,6 +26,8 @@ from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import SettingsError
 from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
+from tasks import caption_detections
+from tasks.caption_detections import Expressions, Found
 from tasks.caption_rows import Provenance, rows_of
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET, Context, Rows, Stage
@@ -37,6 +39,8 @@ _loading = Lock()
 
 
 class CaptionsSettings(ServerSettings):
+    """Which model describes the keyframes, what it is asked, and which of its answers are refused."""
+
     NOT_IN_KEY: ClassVar[frozenset[str]] = SERVER_FIELDS | {"batch_size", "force", "processes", "timeout_s"}
     SECTION: ClassVar[str] = "captions"
     SHORTER: ClassVar[str] = "captions.max_frames"
@@ -49,6 +53,12 @@ class CaptionsSettings(ServerSettings):
     keyframes.face_model found, and how the picture changes."""
     prompt: str = "describe"
     """A preset (describe, facial-cues, paper-like) or the instruction itself."""
+    people: bool = False
+    """Look for people in each frame shown, by a small detector of bodies (extra "cues"): stored, told by "cues", and
+    held against what another model says of people."""
+    expressions: Expressions = "off"
+    """measure: store what a small classifier (extra "cues") reads in each face that keyframes.face_model found, beside
+    any model's caption. tell: "cues" says it too, in words that may be the label's own."""
     spoken_words: bool = False
     """Show the model the line's words too, quoted, so that it can tell who might be speaking."""
     max_new_tokens: int | None = Field(default=None, ge=8, le=1024)
@@ -79,8 +89,8 @@ class CaptionsSettings(ServerSettings):
         """As always, with the limit that holds; what is off, or plays no part, stays out."""
         fields = {**super().key_fields(), "max_new_tokens": self.limit()}
         if self.model == CUES:
-            return {name: fields[name] for name in ("enabled", "model", "max_frames")}
-        usual = {"spoken_words": False, **asdict(LENIENT)}
+            fields = {name: fields[name] for name in ("enabled", "model", "max_frames", "people", "expressions")}
+        usual = {"spoken_words": False, "people": False, "expressions": "off", **asdict(LENIENT)}
         return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
 
     def limits(self) -> Limits:
@@ -108,6 +118,15 @@ class CaptionsSettings(ServerSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _told_by_cues_alone(self) -> Self:
+        if self.expressions == "tell" and self.model != CUES:
+            raise PydanticCustomError(
+                "told_by_cues",
+                'captions.expressions = "tell" is for captions.model = "cues"; "measure" stores them with any model',
+            )
+        return self
+
 
 def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Caption | Rejected]:
     """One Caption or Rejected for each utterance, in their order; nothing at all where captions are off.
@@ -119,8 +138,11 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
     if not settings.enabled or not utterances:
         return
     frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
+    if settings.model == CUES and any(frame.face_boxes is None for shown in frames.values() for frame in shown):
+        raise SettingsError(NO_DETECTOR)
+    found = caption_detections.detected(frames, settings.people, settings.expressions, context)
     if settings.model == CUES:
-        yield from _by_cues(utterances, frames)
+        yield from _by_cues(utterances, frames, found, tell=settings.expressions == "tell")
         return
     captioner, revision = _served(settings) if settings.server else _in_process(settings, utterances, context)
     prompt = caption_prompt(settings.prompt)
@@ -132,7 +154,7 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
         lambda done: context.progress(done, total, "utterances"),
     )
     provenance = Provenance(settings.model, revision, prompt.prompt_id)
-    yield from rows_of(utterances, described, frames, provenance, settings.limits())
+    yield from rows_of(utterances, described, frames, provenance, settings.limits(), found)
 
 
 def identity(settings: CaptionsSettings) -> Mapping[str, str]:
@@ -142,6 +164,11 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
     """
     if not settings.enabled:
         return {}
+    looked = caption_detections.identity(settings.people, settings.expressions)
+    return {**_identity_of_captioner(settings), **looked}
+
+
+def _identity_of_captioner(settings: CaptionsSettings) -> Mapping[str, str]:
     if settings.model == CUES:
         return {"weights": f"{CUES}-{cues.VERSION}"}
     prompt = caption_prompt(settings.prompt)
@@ -170,11 +197,12 @@ def _clip(utterance: Utterance, found: Mapping[str, Sequence[Keyframe]], spoken_
     return Clip(jpegs, times, utterance.text if spoken_words else "")
 
 
-def _by_cues(utterances: Sequence[Utterance], frames: Mapping[str, Sequence[Keyframe]]) -> Iterator[Caption | Rejected]:
-    if any(frame.face_boxes is None for shown in frames.values() for frame in shown):
-        raise SettingsError(NO_DETECTOR)
-    described = (cues.describe(frames.get(utterance.utterance_id, ())) for utterance in utterances)
-    yield from rows_of(utterances, described, frames, Provenance(CUES, f"{CUES}-{cues.VERSION}", CUES), None)
+def _by_cues(
+    utterances: Sequence[Utterance], frames: Mapping[str, Sequence[Keyframe]], found: Found, *, tell: bool
+) -> Iterator[Caption | Rejected]:
+    names = (utterance.utterance_id for utterance in utterances)
+    described = (cues.describe(frames.get(name, ()), found.get(name, cues.NOTHING), tell=tell) for name in names)
+    yield from rows_of(utterances, described, frames, Provenance(CUES, f"{CUES}-{cues.VERSION}", CUES), None, found)
 
 
 def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:

@@ -16,6 +16,7 @@ from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError, DialogueError
 from model.vlm import DEMO_FOLDER
 from tasks import (
+    caption_detections,
     captions,
     check_captions,
     check_disk,
@@ -68,6 +69,7 @@ def check(
     if "captions" in stages:
         shown = cast("CaptionsSettings", settings["captions"])
         found += [*_captioner(shown, keyframes, lines), *check_memory.all_of(shown)]
+        found += _detectors(shown, keyframes, cache)
     asked = cast("EvaluateSettings", settings["evaluate"])
     if "evaluate" in stages and asked.server:
         found.append(check_server.of(asked, asked.model))
@@ -125,6 +127,12 @@ def _sources(settings: Mapping[str, StageSettings], cache: Path) -> Iterator[Fin
 def _weights(model: str, here: bool) -> Finding:
     told = "on this machine" if here else "not on this machine yet: a run fetches it first"
     return Finding("info", "weights", model, told)
+
+
+def _detectors(settings: CaptionsSettings, frames: KeyframesSettings, cache: Path) -> Iterator[Finding]:
+    if settings.enabled and frames.enabled:
+        faces = frames.face_model is not None
+        yield from caption_detections.findings(settings.people, settings.expressions, faces, cache)
 
 
 def _captioner(settings: CaptionsSettings, frames: KeyframesSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:

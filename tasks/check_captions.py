@@ -32,7 +32,7 @@ MEASURES = (
     Measure("hold little English", lambda caption: 1 - caption.english if caption.n_words >= 8 else None, 0.8),
     Measure("decline to describe", lambda caption: float(caption.refusal), 1.0),
     Measure(
-        "are contradicted by the faces found",
+        "are contradicted by who was found",
         lambda caption: None if caption.contradiction is None else float(caption.contradiction != "none"),
         1.0,
     ),

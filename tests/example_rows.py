@@ -61,6 +61,8 @@ ROWS: dict[str, list[Any]] = {
             False,
             None,
             "no_face",
+            ((0, 10.5, 0.0, 200.0, 180.0, 0.875),),
+            ((0, 1, 0.125, 0.0, 0.0, 0.5, 0.125, 0.0, 0.25),),
         ),
         Caption(SECOND, "A room", "demo", "abc", "facial-cues", 1, 3, (), 0.1, 2, 0.0, 0.0, True, 0.5),
     ],

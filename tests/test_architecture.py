@@ -30,7 +30,10 @@ all shards of its stage, the demo's drawing, git once a run: nothing an utteranc
 
 ELSEWHERE = {
     "model/test_caption_processes": ("model/caption_process", "model/caption_worker"),
+    "model/test_detectors": ("model/small_network",),
+    "model/test_face_weights": ("model/pinned_cache",),
     "model/test_gguf_import": ("model/pinned_file",),
+    "test_cues_run": ("tasks/caption_detections",),
     "test_end_to_end": ("flows/server_log",),
     "tasks/test_apart": ("tasks/apart_worker",),
     "test_deployments": ("flows/version",),

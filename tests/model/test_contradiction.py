@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from model.contradiction import contradiction
-from model.dialogue import Keyframe
+from model.dialogue import FoundPerson, Keyframe
 
 
 def frames(*scores: tuple[float, ...] | None) -> list[Keyframe]:
@@ -20,6 +20,33 @@ def frames(*scores: tuple[float, ...] | None) -> list[Keyframe]:
 
 
 NONE, ONE, TWO = (), (0.9,), (0.9, 0.8)
+
+
+BODY, TWO_BODIES = ((0, 0.0, 0.0, 9.0, 9.0, 0.9),), ((1, 0.0, 0.0, 9.0, 9.0, 0.9), (1, 9.0, 0.0, 9.0, 9.0, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "people", "expected"),
+    [
+        ("A man sits on a sofa.", [NONE, NONE], (), "no_person"),
+        ("A man sits on a sofa.", [NONE, NONE], BODY, "none"),
+        ("A man sits on a sofa.", [NONE], ((0, 0.0, 0.0, 9.0, 9.0, 0.51),), "none"),
+        ("A man sits on a sofa.", [ONE], (), "none"),
+        ("A man sits on a sofa.", [None], (), "no_person"),
+        ("A man sits on a sofa.", [None], BODY, "none"),
+        ("A tree moves in the wind.", [NONE], (), "none"),
+        ("There is nobody in the room.", [NONE], BODY, "people_denied"),
+        ("There is nobody in the room.", [NONE], ((0, 0.0, 0.0, 9.0, 9.0, 0.7),), "none"),
+        ("One person is in view.", [ONE, ONE], TWO_BODIES, "too_few_people"),
+        ("Two women talk.", [ONE, ONE], TWO_BODIES, "none"),
+        ("One person is in view.", [ONE, ONE], (*BODY, TWO_BODIES[0]), "none"),
+        ("A man sits on a sofa.", [], BODY, None),
+    ],
+)
+def test_where_bodies_were_looked_for(
+    text: str, shown: list[tuple[float, ...] | None], people: tuple[FoundPerson, ...], expected: str | None
+) -> None:
+    assert contradiction(text, frames(*shown), people) == expected
 
 
 @pytest.mark.parametrize(

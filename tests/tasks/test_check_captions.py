@@ -71,7 +71,7 @@ def test_counts_by_measure_with_the_worst_of_each(run: Run, monkeypatch: pytest.
         "1 of 2 have four words of five from the one before; for example fake/train/0/1: 'Worse.'",
         "1 of 2 hold little English; for example fake/train/0/1: 'Worse.'",
         "1 of 9 decline to describe; for example fake/train/0/1: 'Worse.'",
-        "1 of 2 are contradicted by the faces found; for example fake/train/0/0: 'Bad.'",
+        "1 of 2 are contradicted by who was found; for example fake/train/0/0: 'Bad.'",
     ]
     dev = [item.detail for item in check_captions.all_of(run) if item.id == "fake/dev"]
     assert dev[1:] == ["none repeat a quarter of themselves, none decline to describe"]

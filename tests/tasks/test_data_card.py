@@ -77,7 +77,7 @@ def test_the_card_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert found["stages"]["instructions"]["settings"] == run.settings["instructions"].key_fields()
 
 
-@pytest.mark.parametrize("corpus", {*get_args(IngestSettings.model_fields["corpus"].annotation)} - {"joint"})
+@pytest.mark.parametrize("corpus", sorted({*get_args(IngestSettings.model_fields["corpus"].annotation)} - {"joint"}))
 def test_every_corpus_has_a_source_and_a_licence(corpus: str) -> None:
     citation, licence = data_card.SOURCES[corpus]
     assert licence in citation.lower()
