@@ -3,11 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check format bench docs clean
+TOOLS := .tools/bin
+
+.PHONY: install demo test check format bench docs lock licences sbom audit clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt install.sh
+$(INSTALLED): pyproject.toml constraints.txt install.sh locks/base.txt locks/torch.txt
 	PYTHON="$(PYTHON)" sh install.sh
 	@touch $@
 
@@ -34,5 +36,22 @@ docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
 	@echo build/docs/index.html
 
+# What follows looks at packages from beside them: the tools have a folder of their own. More in docs/security.md.
+$(TOOLS)/uv:
+	$(PYTHON) -m venv .tools
+	$(TOOLS)/python -m pip install --disable-pip-version-check cyclonedx-bom pip-audit pip-licenses uv
+
+lock: $(TOOLS)/uv
+	$(TOOLS)/python locks/make.py lock
+
+licences: $(INSTALLED) $(TOOLS)/uv
+	$(TOOLS)/python locks/make.py licences
+
+sbom: $(INSTALLED) $(TOOLS)/uv
+	$(TOOLS)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.json .venv
+
+audit: $(TOOLS)/uv
+	$(TOOLS)/pip-audit --strict --disable-pip --require-hashes -r locks/base.txt -r locks/torch.txt
+
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .tools sbom.json build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv and installs the locked versions. Without an NVIDIA GPU it asks for PyTorch's small CPU build first.
+# Makes .venv and installs what locks/ names: each file only if its SHA-256 stands there. Without an NVIDIA GPU it asks for
+# PyTorch's small CPU build first, which no lock can hold: it is not on the package index that the others come from.
 set -eu
 cd "$(dirname "$0")"
 PYTHON="${PYTHON:-python3}"
@@ -10,11 +11,24 @@ PYTHON="${PYTHON:-python3}"
 }
 [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
 
+install() {
+    .venv/bin/python -m pip install --disable-pip-version-check --no-deps "$@"
+}
+
 torch=$(sed -n 's/^torch==//p' constraints.txt)
+has_torch() {
+    case "$(.venv/bin/python -c 'from importlib.metadata import version; print(version("torch"))' 2>/dev/null)" in
+    "$torch" | "$torch+"*) ;;
+    *) return 1 ;;
+    esac
+}
 if [ "$(uname -s)" = Linux ] && [ ! -e /proc/driver/nvidia/version ]; then
-    .venv/bin/python -m pip install --disable-pip-version-check "torch==$torch+cpu" || cat >&2 <<EOF
+    has_torch || install "torch==$torch+cpu" || cat >&2 <<END
 No CPU build of PyTorch $torch at your package index: taking the default build, which is several GB.
 To get the small one, stop here and set PIP_EXTRA_INDEX_URL to the CPU index named on PyTorch's "Get Started" page.
-EOF
+END
 fi
-.venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev]"
+has_torch || install --only-binary :all: --require-hashes -r locks/torch.txt
+install --only-binary :all: --require-hashes -r locks/base.txt
+install --no-build-isolation -e .
+.venv/bin/python -m pip check --disable-pip-version-check

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images/ anew: `python docs/pictures.py RUN -w WORKSPACE`.
+"""Takes the pictures of docs/images/ anew: `python docs/pictures.py RUN -w WORKSPACE [--against OTHER_RUN]`.
 
 Needs the package playwright, a Chromium on the path, and a run of the demo that has its report; `dialoguellm explain`
 of LINE puts what it found onto that line's page. Look at each picture before it is committed.
@@ -32,12 +32,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
     parser.add_argument("-w", "--workspace", default="workspace")
+    parser.add_argument("--against", help="a run to compare with: its picture as well")
     asked = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as driver, served(asked.run, asked.workspace) as address:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         gallery(browser, address)
-        report(browser, asked.run, asked.workspace)
+        page_of(browser, ["report", asked.run], asked.workspace, "report.png", 2150)
+        if asked.against:
+            command = ["compare", asked.run, asked.against, "--page"]
+            page_of(browser, command, asked.workspace, "comparison.png", 1500)
         browser.close()
 
 
@@ -69,11 +73,12 @@ def gallery(browser: Browser, address: str) -> None:
         take(browser.new_context(storage_state=known, **how), page, f"gallery-{name}.png", whole=whole)
 
 
-def report(browser: Browser, run: str, workspace: str) -> None:
-    command = [sys.executable, "-m", "flows.cli", "report", run, "-w", workspace]
-    page = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
-    size = {"viewport": {"width": 1000, "height": 2150}}
-    take(browser.new_context(**size), page.resolve().as_uri(), "report.png")
+def page_of(browser: Browser, command: list[str], workspace: str, name: str, height: int) -> None:
+    """A picture of the head of the page whose path is the last line that a command prints."""
+    line = [sys.executable, "-m", "flows.cli", *command, "-w", workspace]
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    size = {"viewport": {"width": 1000, "height": height}}
+    take(browser.new_context(**size), Path(said.splitlines()[-1]).resolve().as_uri(), name)
 
 
 def take(context: Any, address: str, name: str, *, whole: bool = False) -> None:

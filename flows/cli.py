@@ -1,7 +1,7 @@
 """The command line: `dialoguellm --help`.
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 finished with more rejects than a stage's limit,
-or `check` found an error, or `run` did not begin because of one.
+or `check` or `fsck` found an error, or `run` did not begin because of one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from flows import (
     explain_command,
     export_command,
     frames_command,
+    fsck_command,
     gallery_command,
     logs_command,
     read_commands,
@@ -49,6 +50,7 @@ explain_command.register(app)
 seceu_command.register(app)
 export_command.register(app)
 frames_command.register(app)
+fsck_command.register(app)
 ablation_command.register(app)
 gallery_command.register(app)
 logs_command.register(app)

@@ -11,9 +11,10 @@ import typer
 
 from flows.output import Format, counted, emit, reader
 from model.errors import SettingsError
-from storage import ledger, warehouse
+from storage import findings, warehouse
 from storage.layout import Layout, open_workspace
 from tasks.compare import Difference, Flips, differences, flips, pairs, record
+from tasks.page import p_value
 from tasks.plan import load
 from tasks.systems import Said, Systems
 
@@ -46,27 +47,35 @@ def compare(
     *,
     intersect: Annotated[bool, typer.Option("--intersect", help="Leave out lines that one side alone has.")] = False,
     only_flips: Annotated[bool, typer.Option("--flips", help="Only who was right, by gold label.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Write one HTML page of it as well, and say where.")] = False,
     form: Format,
 ) -> None:
     """Say whether two systems differ on the same lines, how surely, and what flipped; the result is kept.
 
     Refuses systems that did not predict the same lines, or not with the same labels.
     """
+    from tasks.comparison_page import write
+
     layout = open_workspace(workspace)
     found: list[Difference] = []
     flipped: list[Flips] = []
+    written: list[Path] = []
     for one, other in _sides(layout, first, second, split):
         both = pairs(one, other, split, intersect=intersect)
         rows = [row for pair in both for row in differences(pair, resamples, seed)]
         made = record(rows, resamples, seed)
-        ledger.save_comparison(layout, made["comparison"], made["rows"])
+        findings.save_comparison(layout, made["comparison"], made["rows"])
         found += rows
+        if page:
+            written.append(write(layout, made["comparison"], both, rows, {"resamples": resamples, "seed": seed}))
         flipped += [row for pair in both for row in flips(pair)]
     warehouse.publish(layout, [])
     if not only_flips:
         _show_differences(found, form)
     if only_flips or form is Format.table:
         emit(*_table(flipped), form)
+    for path in written:
+        typer.echo(path, err=form is not Format.table)  # what programs read stays theirs
 
 
 def _sides(layout: Layout, first: str, second: str | None, split: str) -> list[tuple[Said, Said]]:
@@ -100,7 +109,7 @@ def _written(row: Difference) -> list[Any]:
     return [
         *(row.second, row.corpus, row.utterances, row.dialogues, row.metric),
         *(_percent(row.first_value), _percent(row.second_value), f"{100 * row.difference:+.1f}{bounds}"),
-        *(_p(row.p), _p(row.swap_p), _p(row.mcnemar_p), _percent(row.detectable)),
+        *(p_value(row.p), p_value(row.swap_p), p_value(row.mcnemar_p), _percent(row.detectable)),
     ]
 
 
@@ -111,7 +120,3 @@ def _table(rows: Sequence[Difference | Flips]) -> tuple[list[str], list[list[Any
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"

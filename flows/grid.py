@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from typing import Any
 
 from flows.grid_faults import Faults, check, own
 from flows.settings import read, shipped
+from model import toml_text
 from model.errors import SettingsError
 from tasks import paper_results
 from tasks.grid import Base, Cell, Grid, Settings, flatten, literal, product, size
@@ -36,8 +36,8 @@ def is_grid(config: str) -> bool:
     if not Path(config).is_file():
         return config in shipped_grids() and config not in shipped()
     try:
-        return "base" in tomllib.loads(Path(config).read_text("utf-8"))
-    except (OSError, ValueError):
+        return "base" in toml_text.loads(toml_text.read(Path(config)), config)
+    except (OSError, ValueError, SettingsError):
         return False
 
 
@@ -78,7 +78,7 @@ def _load(config: str) -> tuple[dict[str, Any], str]:
     path, known = Path(config), shipped_grids()
     if path.is_file():
         try:
-            text, source = path.read_text("utf-8"), str(path.resolve())
+            text, source = toml_text.read(path), str(path.resolve())
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{config} cannot be read: {error}") from error
     elif config in known:
@@ -87,10 +87,7 @@ def _load(config: str) -> tuple[dict[str, Any], str]:
         raise SettingsError(_plain(config, config))
     else:
         raise SettingsError(f"no grid {config!r}: give the path of a TOML file or one of {', '.join(sorted(known))}")
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not valid TOML: {error}") from error
+    values = toml_text.loads(text, source)
     if "base" not in values and (not values or {*values} & {*BY_NAME, "model", "seed"}):
         raise SettingsError(_plain(source, config))
     return values, source
@@ -236,7 +233,4 @@ def _override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--set {text}: write it as key=value, for example captions.prompt=facial-cues")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value
+    return key.strip(), toml_text.value(value)

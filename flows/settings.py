@@ -7,7 +7,6 @@ stage that has such a setting and does not set it itself. Paths are relative to 
 from __future__ import annotations
 
 import subprocess
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from flows import run_settings
 from flows.output import counted
+from model import toml_text
 from model.errors import DialogueError, SettingsError
 from storage import ledger
 from storage.layout import Layout, at, exists, open_workspace
@@ -60,10 +60,7 @@ def read(config: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], di
     Looks at nothing that the settings name.
     """
     text, source = _read(config)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not valid TOML: {error}") from error
+    values = toml_text.loads(text, source)
     if "base" in values:
         raise SettingsError(f"{source} is a grid of runs: `dialoguellm ablation {config}` runs it")
     for override in overrides:
@@ -142,7 +139,7 @@ def _read(config: str) -> tuple[str, str]:
     if config in known and not path.is_file():
         return known[config], config
     try:
-        return path.read_text("utf-8"), str(path.resolve())
+        return toml_text.read(path), str(path.resolve())
     except FileNotFoundError:
         if files("configs").joinpath("ablation", f"{config}.toml").is_file():
             raise SettingsError(f"{config} is a grid of runs: `dialoguellm ablation {config}` runs it") from None
@@ -161,10 +158,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals:
         raise SettingsError(f"--set {override}: write it as key=value, for example captions.prompt=facial-cues")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+    value = toml_text.value(text)
     *tables, key = path.strip().split(".")
     target: Any = values
     for name in tables:

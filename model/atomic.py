@@ -47,11 +47,11 @@ def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
         for path in work.iterdir():
             sync(path)
         sync(work)
+        shutil.rmtree(target, ignore_errors=True)
+        work.rename(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)  # a disk that is full needs the room
         raise
-    shutil.rmtree(target, ignore_errors=True)
-    work.rename(target)
     sync(target.parent)
 
 

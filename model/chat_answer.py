@@ -41,6 +41,7 @@ def answer_of(body: bytes) -> Answer:
     if ended is not None and (not isinstance(ended, str) or ended in UNFINISHED):
         raise VideoError("bad_answer", f"the server ended the text for {str(ended)[:40]!r}")
     usage = found.get("usage")
+    text = text.encode("utf-8", "replace").decode()  # "\\ud800" is JSON for half a character, which no file can hold
     return Answer(text, _count(usage, "completion_tokens"), _count(usage, "prompt_tokens"))
 
 

@@ -38,10 +38,10 @@ ABSENT = frozenset({404, 405})
 class ChatServer:
     """``url`` is the API's root, such as http://127.0.0.1:8000/v1; ``key_env`` names the key's variable, if it is set.
 
-    ``timeout_s`` bounds each silence, and the time that the body of an answer takes. ``per_minute`` limits requests,
-    tries included, over all threads. ``first_wait_s`` is the wait before the second try; it doubles each time.
-    ``section`` names the settings that errors speak of ("": options of a command), ``shorter`` the one that makes a
-    request smaller.
+    ``timeout_s`` bounds each silence, and the time that the body of an answer takes; a try takes at most twice as long,
+    whatever is sent in it. ``per_minute`` limits requests, tries included, over all threads. ``first_wait_s`` is the
+    wait before the second try; it doubles each time. ``section`` names the settings that errors speak of ("": options
+    of a command), ``shorter`` the one that makes a request smaller.
     """
 
     def __init__(
@@ -68,17 +68,18 @@ class ChatServer:
         """A client of so many connections. ServerError for a key that no header can carry."""
         import httpx
 
+        from model.server_deadline import Transport
+
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "dialoguellm"}
         if key := self._key():
             headers["Authorization"] = f"Bearer {key}"
         with httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(self.timeout_s, connect=min(CONNECT_S, self.timeout_s), pool=None),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            transport=Transport(connections),
             follow_redirects=False,
             event_hooks={"response": [self._refuse_redirect]},  # comes before httpx reads where it should go
             trust_env=False,  # a proxy or .netrc of the environment must not see or change what is sent
-            verify=httpx.create_ssl_context(),  # SSL_CERT_FILE is heeded: it makes no request go elsewhere
         ) as client:
             yield client
 
@@ -117,8 +118,10 @@ class ChatServer:
         """The body of a good answer."""
         import httpx
 
+        from model.server_deadline import within
+
         try:
-            with client.stream(method, self.url + path, **content) as response:
+            with within(2 * self.timeout_s), client.stream(method, self.url + path, **content) as response:
                 body = self._body(response)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _Passing(

@@ -94,7 +94,8 @@ _TAGS = "b i u p em strong span div code pre br li ul ol h1 h2 h3 h4 answer labe
 _TAG = re.compile(rf"</?(?:{_TAGS.replace(' ', '|')})(?:\s[^<>]{{0,80}})?/?>|\\(?:boxed|text|textbf)\b")
 _MARKERS = re.compile(r"^[\W\d_]+")
 _GROUP_END = re.compile(r"[.!?;(\n]|\s[-–—]\s|\b(?:because|since|as|due)\b")
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+"""Of any script: what is no Latin word ("не joy") is a word too, and not one that is known."""
 _MAX_ANSWER = 300
 
 

@@ -12,6 +12,7 @@ import os
 import shutil
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def is_whole(folder: Path) -> bool:
         return all((folder / name).stat().st_size == entry["size"] for name, entry in listed.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def check(folder: Path) -> None:
+    """Raises WeightsError naming a file of a finished folder that is not what was written; read once in a process."""
+    listed = json.loads((folder / "SOURCE.json").read_text(encoding="utf-8"))["files"]
+    for name, entry in listed.items():
+        about = (folder / name).stat()
+        if entry["sha256"] != _digest(folder / name, about.st_ino, about.st_mtime_ns):
+            raise WeightsError(
+                f"{folder / name} is damaged (its SHA-256 is not that of SOURCE.json): delete {folder}, and the next "
+                "run fetches it again"
+            )
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, *_identity: int) -> str:
+    return file_sha256(path)
 
 
 def install(source: PinnedGguf, target: Path, progress: Progress) -> None:

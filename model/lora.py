@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from model import fast_linear
+from model import fast_linear, weight_files
 from model.errors import TrainingError, WeightsError
 
 Target = Literal["all-linear", "q_proj,v_proj"]
@@ -59,12 +59,14 @@ def load(
     more = _four_bits(place) if quantize == "4bit" else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_folder, **safe)
-        model = AutoModelForCausalLM.from_pretrained(
-            model_folder, dtype=getattr(torch, named), use_safetensors=True, **safe, **more
+        model, report = AutoModelForCausalLM.from_pretrained(
+            model_folder, dtype=getattr(torch, named), use_safetensors=True, output_loading_info=True, **safe, **more
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{model_folder} cannot be loaded as a causal language model: {reason}") from error
+    if missing := sorted(report["missing_keys"]):  # the library would fill them with random numbers
+        raise WeightsError(f"{model_folder} lacks weights ({', '.join(missing[:3])}); download it again")
     if tokenizer.eos_token_id is None:
         raise WeightsError(f"{model_folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
     model = (model if more else model.to(place)).eval().requires_grad_(False)  # frozen: what fast_linear.py asks for
@@ -184,8 +186,7 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
     from safetensors import SafetensorError
 
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise WeightsError(f"{adapter} holds no adapter_model.safetensors; run finetune first")
+    weight_files.check_adapter(adapter)
     try:
         with _quiet_peft():
             return PeftModel.from_pretrained(model, adapter, local_files_only=True).eval()

@@ -42,7 +42,7 @@ def plain_all(texts: Sequence[str], controls: Sequence[str] = ()) -> list[str]:
 def _plain(text: str, controls: tuple[str, ...]) -> str:
     line = _one_line(text)
     pattern = _control_pattern(controls)
-    compatible = unicodedata.normalize("NFKC", line)
+    compatible = _one_line(unicodedata.normalize("NFKC", line))  # "´" becomes a space and an accent
     if pattern.search(compatible):  # also where a tokenizer folds look-alikes before it looks for its tokens
         line = compatible
     while pattern.search(line):

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from model import atomic, checkpoints, lora, training_step
+from model import checkpoints, lora, training_step
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions, batches, n_steps
@@ -98,7 +98,7 @@ def _score(dev: DevScore, model: Any, folder: Path, state: State, options: Train
     if score < state.best:
         state.best, state.stale = score, 0
         with _kept(folder, state):
-            atomic.replace_folder(folder / "checkpoints" / "best", lambda work: lora.save(model, work))
+            checkpoints.save_best(folder / "checkpoints", model)
     return {"dev_loss": loss, "dev_weighted_f1": weighted_f1}
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from model import atomic, checkpoints, lora
 from model.dialogue import TrainingStep
+from model.errors import TrainingError
 from model.training_plan import Example, TrainOptions
 
 log = logging.getLogger(__name__)
@@ -68,11 +69,13 @@ def resume(folder: Path, made: Made, model: Any, optimizer: Any) -> State:
         _set_aside(folder, ("adapter", "training.json"), done, made)
     if other and not mine:
         _set_aside(folder, ("checkpoints",), other[-1], made)
-    if not mine:
-        return State()
-    path, state = mine[-1]
-    checkpoints.restore(path, model, optimizer)
-    return State(**{name: value for name, value in state.items() if name != "made_of"})
+    for path, state in reversed(mine):
+        if bad := checkpoints.damaged(path):
+            log.warning("%s of %s is not what was written: training goes on from the checkpoint before", bad, path)
+            continue
+        checkpoints.restore(path, model, optimizer)
+        return State(**{name: value for name, value in state.items() if name != "made_of"})
+    return State()
 
 
 def _set_aside(folder: Path, names: Sequence[str], old: Made, new: Made) -> None:
@@ -104,9 +107,14 @@ def finish(model: Any, folder: Path, record: dict[str, Any], *, best: bool) -> N
     """Put the adapter in place, then say so in training.json, then drop the checkpoints: a kill loses nothing."""
     chosen = folder / "checkpoints" / "best"
 
+    if best and (bad := checkpoints.damaged(chosen)):
+        raise TrainingError(
+            f"{chosen / bad} is not what was written, and it is the best adapter: delete {chosen.parent}, and run again"
+        )
+
     def fill(work: Path) -> None:
         if best:
-            shutil.copytree(chosen, work, dirs_exist_ok=True)
+            shutil.copytree(chosen, work, dirs_exist_ok=True, ignore=shutil.ignore_patterns(checkpoints.DIGESTS))
         else:
             lora.save(model, work)
 

@@ -1,19 +1,19 @@
 """Is a model folder safe and whole, and which weights are in it: answered from file headers, without torch.
 
 A model folder comes from outside. Only safetensors are accepted, nothing in it may name code or other folders,
-and every header must agree with its file's size.
+every header must agree with its file's size, and the configuration with what the headers hold (model/folder_limits.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
-from typing import Any
 
 from model.errors import WeightsError
+from model.folder_limits import asks_for_code, check_claims, check_files, check_header, read_json
 
 PATTERNS = ("model*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
 """The files of a model that are ever downloaded, read or digested."""
@@ -23,20 +23,39 @@ SAMPLES = 16
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5", "*.msgpack")
 
 
+VOCABULARIES = ("tokenizer.json", "vocab.json", "added_tokens.json")
+"""JSON whose names are words of a language."""
+
+
 def check(folder: Path) -> None:
     """Raise WeightsError unless ``folder`` holds one whole model in safetensors and nothing that runs code."""
     if not (folder / "config.json").is_file():
         raise WeightsError(f"{folder} is not a model folder: config.json is missing")
     if (folder / "adapter_config.json").exists():
         raise WeightsError(f"{folder} holds an adapter, not a model; name the folder of its base model instead")
+    check_files(folder, (path for pattern in PATTERNS for path in folder.glob(pattern)))
     for path in sorted(folder.glob("*.json")):
-        if path.name != "tokenizer.json" and "auto_map" in _json(path):
+        if path.name not in VOCABULARIES and asks_for_code(read_json(path)):
             raise WeightsError(f"{path} asks for code of its own (auto_map), which is never run; use another model")
-    shards = _shards(folder)
-    for shard in shards:
-        _check_header(shard)
+    found = [shape for shard in _shards(folder) for shape in _checked(shard)]
+    check_claims(folder / "config.json", read_json(folder / "config.json"), len(found), sum(map(prod, found)))
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise WeightsError(f"{folder} has no tokenizer (tokenizer.json); save the tokenizer into it as well")
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise WeightsError unless ``folder`` holds a LoRA adapter in safetensors that names no code to import."""
+    names = ("adapter_config.json", "adapter_model.safetensors")
+    if not (folder / names[1]).is_file():
+        raise WeightsError(f"{folder} holds no adapter_model.safetensors; run finetune first")
+    check_files(folder, [folder / name for name in names])
+    config = read_json(folder / names[0])
+    for name in ("auto_mapping", "megatron_config"):
+        if config.get(name):
+            raise WeightsError(f"{folder / names[0]} names code to import ({name}); run finetune again with --force")
+    if config.get("peft_type") != "LORA" or not isinstance(config.get("target_modules"), list):
+        raise WeightsError(f"{folder / names[0]} is not that of a LoRA adapter; run finetune again with --force")
+    _checked(folder / names[1])
 
 
 def digest(folder: Path) -> str:
@@ -69,7 +88,7 @@ def files(folder: Path) -> list[Path]:
 
 def dtype(folder: Path) -> str | None:
     """The number format that a model's config.json names ("bfloat16"), None where it names none."""
-    config = _json(folder / "config.json")
+    config = read_json(folder / "config.json")
     found = config.get("dtype", config.get("torch_dtype"))  # the older name
     return found if isinstance(found, str) else None
 
@@ -93,7 +112,8 @@ def file_sha256(path: Path) -> str:
 def _shards(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        names = {str(name) for name in dict(_json(index).get("weight_map", {})).values()}
+        named = read_json(index).get("weight_map")
+        names = {str(name) for name in named.values()} if isinstance(named, dict) else set()
     else:
         names = {path.name for path in folder.glob("model*.safetensors")}
         if not names and any(any(folder.glob(pattern)) for pattern in UNSAFE):
@@ -114,19 +134,13 @@ def _siblings(names: set[str]) -> Iterator[str]:
             yield from (f"{head}{n:05d}{middle}{total}{tail}" for n in range(1, int(total) + 1))
 
 
-def _check_header(path: Path) -> None:
+def _checked(path: Path) -> list[tuple[int, ...]]:
+    """The shapes in a file whose header is sound."""
     from safetensors import SafetensorError, safe_open
 
+    check_header(path)
     try:
-        with safe_open(path, framework="np"):  # checks length, JSON, shapes and offsets against the file's size
-            pass
+        with safe_open(path, framework="np") as tensors:  # checks length, JSON, shapes and offsets against its size
+            return [tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()]  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is damaged: {error}; download it again") from error
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} is not JSON: {error}") from error
-    return found if isinstance(found, dict) else {}

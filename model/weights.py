@@ -69,7 +69,9 @@ def resolve(name: str, cache: Path, *, progress: Progress | None = None) -> Path
     """
     report = progress or (lambda _done, _total, _what: None)
     if pinned := _registered(name):
-        return _converted(pinned, cache / "weights", report)
+        made = _converted(pinned, cache / "weights", report)
+        gguf_import.check(made)
+        return made
     if (folder := Path(name).expanduser()).is_dir():
         weight_files.check(folder)
         return folder

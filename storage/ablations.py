@@ -8,7 +8,7 @@ from model.errors import UnknownRun, WorkspaceError
 from storage import files
 from storage.files import write_json
 from storage.layout import Layout
-from storage.ledger import Record, now
+from storage.ledger import Record, are_records, now
 from storage.shards import read_manifest
 
 RUN_COLUMNS = ("base", "cell", "seed", "test", "run_id", "state", "error", "again")
@@ -25,7 +25,8 @@ def find(layout: Layout, name: str) -> Record | None:
     found = read_manifest(path)
     if found is None and not path.exists():
         return None
-    if found is None or not {"ablation", "runs", "rows"} <= found.keys():
+    whole = found is not None and "ablation" in found and all(are_records(found.get(key)) for key in ("runs", "rows"))
+    if found is None or not whole:
         raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm ablation {name}` makes it again")
     return found
 

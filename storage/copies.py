@@ -8,6 +8,7 @@ named by a digest of what is in it. Pictures are left out: those stay in the sha
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from model.atomic import replacing
 from model.errors import WorkspaceError
 from storage import files
 from storage.layout import Layout
+from storage.shards import file_sha256
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +28,9 @@ LAKE_TABLES = (
     *("rejects", "reports"),
 )
 SCHEMA = "schema"
+KEPT_S = 600.0
+"""Seconds for which a copy stays after a publication that no longer reads it: a reader goes on with its snapshot."""
+
 LEFT_OUT = {"keyframes": ("jpeg",)}
 GROUPED = {
     "frames": (
@@ -63,6 +68,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
     Raises WorkspaceError naming the file where a part is damaged and all are made anew. Otherwise that stops nobody's
     run: the copy is an empty file then, and a query that needs it fails by its name.
     """
+    known = dict(connection.execute("SELECT path, sha256 FROM copies").fetchall())
     found = [row for row in connection.execute(_FINISHED).fetchall() if row[0] in (*LAKE_TABLES, *GROUPED)]
     copies = []
     for table, stage_key, shards, content in found:
@@ -77,9 +83,10 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
                 if anew:
                     raise
                 path.write_bytes(b"")  # rows are never left out in silence
-        copies.append((table, stage_key, str(path)))
+            known[str(path)] = file_sha256(path)
+        copies.append((table, stage_key, str(path), known.get(str(path))))
     connection.execute("DELETE FROM copies")
-    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], []]
+    columns = [list(column) for column in zip(*copies, strict=True)] or [[], [], [], []]
     each = ", ".join(["unnest(?::VARCHAR[])"] * len(columns))
     connection.execute(f"INSERT INTO copies SELECT {each}", columns)
 
@@ -92,6 +99,17 @@ def is_whole(path: Path) -> bool:
 def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:
     """The copies that a database reads."""
     return {Path(path) for (path,) in connection.execute("SELECT path FROM copies").fetchall()}
+
+
+def left(connection: duckdb.DuckDBPyConnection, before: Collection[Path]) -> set[Path]:
+    """Notes which of the copies of ``before`` the database no longer reads; all that were left within ``KEPT_S``."""
+    seconds = time.time()
+    gone = [[str(path) for path in before]]
+    connection.execute(f"INSERT OR IGNORE INTO left_copies SELECT unnest(?::VARCHAR[]), {seconds}", gone)
+    connection.execute(
+        f"DELETE FROM left_copies WHERE left_at < {seconds - KEPT_S} OR path IN (SELECT path FROM copies)"
+    )
+    return {Path(path) for (path,) in connection.execute("SELECT path FROM left_copies").fetchall()}
 
 
 def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
@@ -107,10 +125,7 @@ def move(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
 
 
 def remove(layout: Layout, kept: Collection[Path]) -> None:
-    """Removes the copies that neither this database nor the one before it reads, and what a killed publisher left.
-
-    A reader that keeps its snapshot through one publication therefore goes on.
-    """
+    """Removes the copies of these stage keys that are not to be kept, and what a killed publisher left."""
     for folder in {path.parent for path in kept}:
         for path in (*folder.glob("all-*.parquet"), *folder.glob(".all-*.tmp")):
             if path not in kept:
@@ -166,8 +181,8 @@ def _write(
         except duckdb.Error as error:
             first = str(error).strip().partition("\n")[0]
             raise WorkspaceError(
-                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm warehouse rebuild`; "
-                "where this names a file of the lake, delete that file first"
+                f"the rows of {path.parent} cannot be read ({first}): `dialoguellm fsck` names what is damaged, "
+                "`dialoguellm fsck --repair` sets it aside"
             ) from error
 
 

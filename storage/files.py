@@ -6,13 +6,13 @@ copies of one in a bucket are in storage/mirror.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from model import atomic
+from storage import sealed
 from storage.layout import Layout
 from storage.mirror import identity
 
@@ -29,9 +29,9 @@ def replacing(layout: Layout, target: Path) -> Iterator[Path]:
 
 
 def write_json(layout: Layout, target: Path, value: Any) -> None:
-    """``atomic.write_json`` of a file of the workspace."""
+    """Writes a record of the workspace as JSON that knows its own digest (storage/sealed.py), whole or not at all."""
     with replacing(layout, target) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
+        temporary.write_bytes(sealed.dumps(value))
 
 
 def send(layout: Layout, folder: Path) -> None:

@@ -15,6 +15,7 @@
   ablations/<grid>/grid.json             the runs of a grid and what was found; index.html, its page
   results.duckdb                         the warehouse; can be rebuilt from the rest
   logs/<run id>.jsonl                    what happened in it, as JSON lines
+  damaged/0001/                          what `fsck --repair` set aside, under the paths that it had
   locks/  cache/
 """
 
@@ -121,6 +122,10 @@ class Layout:
 
     def lock(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.lock"
+
+    @property
+    def damaged(self) -> Path:
+        return self.root / "damaged"
 
     def log(self, run_id: str) -> Path:
         return self.root / "logs" / f"{run_id}.jsonl"

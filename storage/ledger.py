@@ -6,16 +6,17 @@ import os
 import platform
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from model.errors import UnknownRun, WorkspaceError
 from storage import files
 from storage.files import write_json
 from storage.layout import Layout
-from storage.shards import Manifest, read_manifest
+from storage.shards import Manifest, read_manifest, read_record
 
 Record = dict[str, Any]
 
@@ -24,6 +25,17 @@ VERSIONS = ("dialoguellm", "prefect", "torch", "transformers", "peft", "pyarrow"
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def later_than(time: str) -> str:
+    """Now, or just after ``time`` where the clock was set back since: what is compared must not go backwards."""
+    found = now()
+    if found > time:
+        return found
+    try:
+        return (datetime.fromisoformat(time) + timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
+        return found
 
 
 def machine() -> Record:
@@ -43,21 +55,55 @@ def machine() -> Record:
 def shard_state(layout: Layout, table: str, stage_key: str, shard: int) -> tuple[str, Manifest | None]:
     """(state, manifest or failure record): done, missing, corrupt or failed.
 
-    Corrupt means that the file's size is not the manifest's; a damaged file of the right size is found when it is
-    read. A failure record counts only while no manifest says that a later attempt succeeded.
+    Corrupt means that a file's size, or that of its rejects, is not the manifest's; a damaged file of the right size
+    is found when it is read. A failure record counts only while no manifest says that a later attempt succeeded.
     """
     manifest = read_manifest(layout.manifest(table, stage_key, shard))
     if manifest is None:
         failure = read_manifest(layout.failure(table, stage_key, shard))
         return ("failed", failure) if failure else ("missing", None)
     intact = files.size(layout, layout.part(table, stage_key, shard)) == manifest.get("bytes", -1)
+    if intact and "rejects_bytes" in manifest:
+        intact = files.size(layout, layout.part("rejects", stage_key, shard)) == manifest["rejects_bytes"]
     return ("done" if intact else "corrupt"), manifest
+
+
+def shard_states(
+    layout: Layout, table: str, stage_key: str, shards: Sequence[int]
+) -> list[tuple[str, Manifest | None]]:
+    """``shard_state`` of many shards of one key: their files are listed together, after their manifests were read."""
+    folder = layout.folder(table, stage_key)
+    manifests = [read_manifest(f"{folder}/part-{shard:05d}.json") for shard in shards]
+    if layout.mirror or not all(manifests):
+        return [shard_state(layout, table, stage_key, shard) for shard in shards]
+    found = dict(zip(shards, filter(None, manifests), strict=True))
+    parts = _sizes(folder)
+    with_rejects = any("rejects_bytes" in manifest for manifest in found.values())
+    rejects = _sizes(layout.folder("rejects", stage_key)) if with_rejects else {}
+    states: list[tuple[str, Manifest | None]] = []
+    for shard, manifest in found.items():
+        name = f"part-{shard:05d}.parquet"
+        intact = parts.get(name) == manifest.get("bytes", -1)
+        intact &= "rejects_bytes" not in manifest or rejects.get(name) == manifest["rejects_bytes"]
+        states.append(("done" if intact else "corrupt", manifest))
+    return states
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The bytes of each Parquet file of a folder, by its name."""
+    sizes = {}
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".parquet"):
+                with suppress(FileNotFoundError):
+                    sizes[entry.name] = entry.stat().st_size
+    return sizes
 
 
 def shard_list(layout: Layout, ingest_key: str) -> list[Record] | None:
     """The shards that ingest cut, [{shard, split, rows}, …]; None until ingest has finished."""
-    found = read_manifest(layout.shard_list(ingest_key))
-    return list(found["shards"]) if found else None
+    listed = (read_manifest(layout.shard_list(ingest_key)) or {}).get("shards")
+    return listed if are_records(listed, "shard", "split", "rows") else None  # what is no list is made again
 
 
 def record_failure(layout: Layout, table: str, stage_key: str, shard: int, failure: Record) -> None:
@@ -68,10 +114,15 @@ def record_failure(layout: Layout, table: str, stage_key: str, shard: int, failu
 
 
 def save_run(layout: Layout, record: Record) -> Record:
-    """Writes the run's record with its times; an earlier record of the same run keeps its creation time."""
+    """Writes the run's record with its times; an earlier record of the same run keeps its creation time.
+
+    The run that was used last is the one with the latest time, whatever the clock says.
+    """
     path = layout.run_file(record["run_id"])
     earlier = read_manifest(path) or {}
-    saved = {**record, "created_at": earlier.get("created_at", now()), "used_at": now()}
+    others = (read_manifest(other) or {} for other in layout.runs.glob("*.json"))
+    latest = max((str(other.get("used_at", "")) for other in others), default="")
+    saved = {**record, "created_at": earlier.get("created_at", now()), "used_at": later_than(latest)}
     write_json(layout, path, saved)
     return saved
 
@@ -93,9 +144,8 @@ def find_run(layout: Layout, name: str | None = None) -> Record:
 
 
 def attempts(layout: Layout, run_id: str) -> list[Record]:
-    """The attempts of a run, first to last."""
-    found = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("attempt-*.json")))
-    return [record for record in found if record]
+    """The attempts of a run, first to last. Raises WorkspaceError naming one that is damaged."""
+    return numbered(layout, run_id, "attempt")
 
 
 def save_attempt(layout: Layout, attempt: Record) -> None:
@@ -103,16 +153,16 @@ def save_attempt(layout: Layout, attempt: Record) -> None:
 
 
 def start_attempt(
-    layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str, **more: str | None
+    layout: Layout, run_id: str, *, reason: str, pending: Record, engine: str, after: str = "", **more: str | None
 ) -> Record:
     """Begins an attempt. Attempts left running by a process that is gone are marked crashed first.
 
-    ``more`` goes on record too: a digest of the plan, the orchestrator's id of this execution.
+    It has begun later than ``after``. ``more`` goes on record too: a digest of the plan, the orchestrator's id of this
+    execution.
     Call it only while holding the run's lock: that is what proves the other process is gone.
     """
     mark_crashed(layout, run_id)
-    earlier = attempts(layout, run_id)
-    number = earlier[-1]["attempt"] + 1 if earlier else 1
+    number = next_number(layout, run_id, "attempt")
     attempt: Record = {
         "run_id": run_id,
         "attempt": number,
@@ -120,7 +170,7 @@ def start_attempt(
         "reason": reason,
         "engine": engine,
         "state": "running",
-        "started_at": now(),
+        "started_at": later_than(after),
         "finished_at": None,
         "error": None,
         "pending": pending,
@@ -146,13 +196,12 @@ def test_reads(layout: Layout, run_id: str, adapter_key: str | None) -> list[Rec
 def readings(layout: Layout, run_id: str) -> list[Record]:
     """Each opening of the test split under a run's id: by its attempts, then by commands, whose attempt is None."""
     found = [read for attempt in attempts(layout, run_id) for read in attempt.get("test_reads", ())]
-    more = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("reading-*.json")))
-    return found + [read for read in more if read]
+    return found + numbered(layout, run_id, "reading")
 
 
 def record_reading(layout: Layout, run_id: str, adapter_key: str | None, command: str, shards: int) -> None:
     """Puts on record that a command opened ``shards`` of the test split; to be called before it does."""
-    number = len(list(layout.attempts(run_id).glob("reading-*.json"))) + 1
+    number = next_number(layout, run_id, "reading")
     about = {"run_id": run_id, "attempt": None, "stage": command, "adapter_key": adapter_key, "read_at": now()}
     write_json(
         layout, layout.attempts(run_id) / f"reading-{number:04d}.json", {**about, "why": command, "shards": shards}
@@ -167,82 +216,9 @@ def mark_crashed(layout: Layout, run_id: str) -> int:
     return len(dead)
 
 
-def save_comparison(layout: Layout, comparison: str, rows: Sequence[Record]) -> None:
-    """Keeps the rows of a comparison; one of the same key is replaced."""
-    write_json(layout, layout.comparisons / f"{comparison}.json", {"rows": list(rows)})
-
-
-def comparisons(layout: Layout) -> list[Record]:
-    """The rows of all comparisons. Raises WorkspaceError naming a record that is damaged."""
-    found: list[Record] = []
-    for path in sorted(layout.comparisons.glob("*.json")):
-        found += _rows_of(path, read_manifest(path) or {}, "compare")
-    return found
-
-
-def save_seceu(layout: Layout, key: str, scores: Sequence[Record], answers: Sequence[Record]) -> None:
-    """Keeps the scores of one measurement with SECEU, and the answers; what has the same key is replaced."""
-    write_json(layout, layout.seceu / f"{key}.json", {"rows": list(scores), "answers": list(answers)})
-
-
-def seceu_scores(layout: Layout, key: str) -> list[Record]:
-    """The scores kept under a key, none where there are none. Raises WorkspaceError where the record is damaged."""
-    path = layout.seceu / f"{key}.json"
-    found = read_manifest(path)
-    return [] if found is None else _rows_of(path, found, "seceu")
-
-
-def seceu(layout: Layout) -> tuple[list[Record], list[Record]]:
-    """All scores and all answers. Raises WorkspaceError naming a record that is damaged."""
-    scores: list[Record] = []
-    answers: list[Record] = []
-    for path in sorted(layout.seceu.glob("*.json")):
-        found = read_manifest(path) or {}
-        scores += _rows_of(path, found, "seceu")
-        answers += found.get("answers", [])
-    return scores, answers
-
-
-def exports(layout: Layout, run_id: str) -> list[Record]:
-    """The merged models that were made of a run, first to last, those that failed their check among them."""
-    found = (read_manifest(path) for path in sorted(layout.attempts(run_id).glob("export-*.json")))
-    return [record for record in found if record]
-
-
-def record_export(layout: Layout, run_id: str, record: Record) -> None:
-    """Puts a merge on record; its number and time are added."""
-    earlier = exports(layout, run_id)
-    number = earlier[-1]["export"] + 1 if earlier else 1
-    about = {**record, "run_id": run_id, "export": number, "exported_at": now()}
-    write_json(layout, layout.attempts(run_id) / f"export-{number:04d}.json", about)
-
-
-def save_counterfactual(layout: Layout, run_id: str, key: str, rows: Sequence[Record]) -> None:
-    """Keeps what was found of a run with other descriptions; what has the same key is replaced."""
-    write_json(layout, _counterfactual_file(layout, run_id, key), {"rows": list(rows)})
-
-
-def counterfactual(layout: Layout, run_id: str, key: str) -> list[Record] | None:
-    """The rows kept under a key, None where there are none."""
-    found = read_manifest(_counterfactual_file(layout, run_id, key))
-    return None if found is None else _rows_of(_counterfactual_file(layout, run_id, key), found, "counterfactual")
-
-
-def counterfactuals(layout: Layout, run_id: str) -> list[Record]:
-    """All that was found of a run with other descriptions. Raises WorkspaceError naming a record that is damaged."""
-    paths = sorted(layout.attempts(run_id).glob("counterfactual-*.json"))
-    return [row for path in paths for row in _rows_of(path, read_manifest(path) or {}, "counterfactual")]
-
-
-def _counterfactual_file(layout: Layout, run_id: str, key: str) -> Path:
-    return layout.attempts(run_id) / f"counterfactual-{key}.json"
-
-
-def _rows_of(path: Path, record: Record, command: str) -> list[Record]:
-    rows = record.get("rows")
-    if not isinstance(rows, list):
-        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm {command}` makes it again")
-    return rows
+def are_records(found: Any, *keys: str) -> TypeGuard[list[Record]]:
+    """Whether something that was read is a list of records with these keys."""
+    return isinstance(found, list) and all(isinstance(one, dict) and {*keys} <= one.keys() for one in found)
 
 
 def safe_name(name: str) -> bool:
@@ -252,9 +228,25 @@ def safe_name(name: str) -> bool:
 
 def _run_record(path: Path) -> Record:
     record = read_manifest(path) or {}
-    if not {"run_id", "name", "used_at", "stages"} <= record.keys():
-        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm run CONFIG` records that run again")
+    stages = record.get("stages")
+    known = isinstance(stages, dict) and all(one is None or isinstance(one, dict) for one in stages.values())
+    if not known or not {"run_id", "name", "used_at"} <= record.keys():
+        raise WorkspaceError(
+            f"{path} is damaged: `dialoguellm fsck --repair` sets it aside, `dialoguellm run CONFIG` records that run "
+            "again"
+        )
     return record
+
+
+def numbered(layout: Layout, run_id: str, kind: str) -> list[Record]:
+    """The records of a kind beside a run, first to last: one that is damaged may be of a reading of test."""
+    return [read_record(path) for path in sorted(layout.attempts(run_id).glob(f"{kind}-*.json"))]
+
+
+def next_number(layout: Layout, run_id: str, kind: str) -> int:
+    """A number that none of them has: also where some are gone."""
+    found = (re.fullmatch(rf"{kind}-(\d+)\.json", path.name) for path in layout.attempts(run_id).glob(f"{kind}-*.json"))
+    return max((int(match[1]) for match in found if match), default=0) + 1
 
 
 def _attempt_file(layout: Layout, run_id: str, number: int) -> Path:

@@ -7,27 +7,32 @@ is not sent again. The folder here is worked in; the bucket's index says what an
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from model import atomic
 from model.errors import WorkspaceError
-from storage import files
+from storage import files, sealed
 from storage.layout import Layout
-from storage.mirror import Mirror
+from storage.mirror import Mirror, identity
+from storage.parquet import REPAIR
+from storage.shards import file_sha256
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 TRIES = 3
 
+PASSING = ("checkpoints/", "set-aside/")
+"""What is of a run that goes on, or of another one."""
+
+Record = dict[str, Any]
 Seen = dict[str, tuple[int, int, int]]
 
 
@@ -74,7 +79,7 @@ def push(layout: Layout, folder: Path) -> bool:
     there = layout.mirror.bucket.list(f"{layout.mirror.name(folder)}/")
     try:
         for name in before:
-            digest = _sha256(folder / name)
+            digest = file_sha256(folder / name)
             if f"{layout.mirror.name(folder)}/{digest}" not in there:
                 layout.mirror.upload(folder / digest, folder / name)
             sent[name] = digest
@@ -101,6 +106,33 @@ def move(layout: Layout, folder: Path, to: Path) -> None:
             layout.mirror.bucket.delete(name)
 
 
+def listed(layout: Layout, folder: Path) -> dict[str, Record]:
+    """Size and SHA-256 of each file that a finished stage left in its folder, by its path below the workspace."""
+    found = {}
+    for name, (_, size, _) in _seen(folder).items():
+        if not name.startswith(PASSING):
+            path = folder / name
+            found[path.relative_to(layout.root).as_posix()] = {"bytes": size, "sha256": file_sha256(path)}
+    return found
+
+
+def check(layout: Layout, files: Mapping[str, Record]) -> None:
+    """Raises WorkspaceError naming a file that is not what was ``listed``. Each is read once in a process."""
+    for name, about in files.items():
+        path = layout.root / name
+        try:
+            is_right = _digest(path, *identity(path)) == about["sha256"]
+        except OSError as error:
+            raise WorkspaceError(f"{path} cannot be read ({error.strerror}): {REPAIR}") from error
+        if not is_right:
+            raise WorkspaceError(f"{path} is damaged (it is not the file that was written): {REPAIR}")
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: Path, *_identity: int) -> str:
+    return file_sha256(path)
+
+
 def _send(layout: Layout, folder: Path, done: Seen, ended: threading.Event) -> None:
     while not ended.wait(LOOK_EVERY_S):
         if (now := _seen(folder)) != done:
@@ -120,7 +152,7 @@ def _remove_others(mirror: Mirror, folder: Path) -> None:
 def _index(mirror: Mirror, folder: Path) -> dict[str, str]:
     found = mirror.bucket.read(mirror.name(_place(folder)))
     try:
-        index: Any = json.loads(found[0])["files"] if found else {}
+        index: Any = sealed.loads(found[0])["files"] if found else {}
         return {_inside(name): str(digest) for name, digest in index.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         where = f"{mirror.bucket.url}/{mirror.name(_place(folder))}"
@@ -135,12 +167,12 @@ def _inside(name: str) -> str:
 
 def _have(mirror: Mirror, folder: Path, name: str, digest: str) -> bool:
     path = folder / name
-    if path.is_file() and _sha256(path) == digest:
+    if path.is_file() and file_sha256(path) == digest:
         return True
     found = None
     with suppress(FileNotFoundError), atomic.replacing(path) as temporary:
         found = mirror.bucket.download(f"{mirror.name(folder)}/{digest}", temporary)
-        if found is None or _sha256(temporary) != digest:
+        if found is None or file_sha256(temporary) != digest:
             found = None
             temporary.unlink()
     return found is not None
@@ -160,8 +192,3 @@ def _seen(folder: Path) -> Seen:
                 about = path.stat()
                 found[path.relative_to(folder).as_posix()] = (about.st_ino, about.st_size, about.st_mtime_ns)
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

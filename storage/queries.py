@@ -37,10 +37,13 @@ def connect(layout: Layout, *, memory_limit: str = MEMORY) -> duckdb.DuckDBPyCon
             f"{layout.name}/{layout.database.name} is not there yet: run a configuration, "
             "or `dialoguellm warehouse rebuild`"
         )
-    try:
-        connection = duckdb.connect(str(database), read_only=True, config=dict(OFFLINE))
+    connection = duckdb.connect(":memory:", config=dict(OFFLINE))
+    try:  # attached: opened by its path, it would be the one that another thread of this process opened before
+        connection.execute(f"ATTACH {quoted(database)} AS results (READ_ONLY)")
+        connection.execute("USE results")
         written_at = connection.execute("SELECT value FROM about WHERE name = 'workspace'").fetchall()
     except duckdb.Error as error:
+        connection.close()
         raise WorkspaceError(f"{database} cannot be read ({error}): `dialoguellm warehouse rebuild`") from error
     if written_at != [(str(layout.root),)]:
         connection.close()

@@ -69,6 +69,9 @@ def _schema(row: type) -> pa.Schema:
 
 SCHEMAS: dict[str, pa.Schema] = {table: _schema(row) for table, row in ROWS.items()}
 
+MEASURED = frozenset({"seconds", "memory_mib"})
+"""Columns that say how it went on a machine, not what came of it."""
+
 ROWS_PER_GROUP = {"keyframes": 1_000}
 """Row groups hold about 10,000 rows; pictures are large, so theirs are smaller."""
 

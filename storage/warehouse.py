@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.atomic import replacing
 from model.errors import WorkspaceError
-from storage import ablations, catalogue, copies, counting, ledger
+from storage import ablations, catalogue, copies, counting, findings
 from storage import files as stored
 from storage.layout import Layout
 from storage.ledger import Record
@@ -101,7 +101,7 @@ def _brought_here(database: Path, layout: Layout) -> None:
 
 
 def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool) -> set[Path]:
-    """Brings a copy of the database up to date; the files of the lake that it reads now, or read before."""
+    """Brings a copy of the database up to date; the copies that it or a reader of it needs."""
     import duckdb
 
     try:
@@ -115,14 +115,16 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
                 _replace_run(connection, run)
             _replace_what_is_of_no_run(connection, layout)
             copies.refresh(connection, layout, anew=rebuild)
+            kept = copies.left(connection, before)
             counting.refresh(connection, layout)
             catalogue.refresh(connection, layout)
             connection.execute("CHECKPOINT")
-            return before | copies.in_use(connection)
+            return copies.in_use(connection) | kept
     except duckdb.Error as error:
+        what = "make room" if "No space left" in str(error) else "`dialoguellm fsck --repair`"
         raise WorkspaceError(
-            f"{layout.database} cannot be brought up to date ({_first_line(error)}): "
-            "`dialoguellm warehouse rebuild`; where this names a file of the lake, delete that file first"
+            f"{layout.database} cannot be brought up to date ({_first_line(error)}): {what}, then "
+            "`dialoguellm warehouse rebuild`"
         ) from error
     finally:
         Path(f"{database}.wal").unlink(missing_ok=True)
@@ -187,8 +189,8 @@ def _changed(connection: duckdb.DuckDBPyConnection, own: Mapping[tuple[str, int]
 
 
 def _replace_what_is_of_no_run(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-    scores, answers = ledger.seceu(layout)
-    found = {"comparisons": ledger.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
+    scores, answers = findings.seceu(layout)
+    found = {"comparisons": findings.comparisons(layout), "seceu_scores": scores, "seceu_answers": answers}
     found |= ablations.tables(layout)
     connection.begin()
     for table, rows in found.items():

@@ -19,6 +19,7 @@ from tasks.ablation import readings_of_test
 from tasks.ablation_results import FLOOR, best
 from tasks.charts import whiskers
 from tasks.grid import short_names
+from tasks.page import p_value
 
 SPLITS = ("test", "dev")
 
@@ -57,7 +58,7 @@ def render(record: Mapping[str, Any], readings: Sequence[Record] = ()) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=_percent, signed=_signed, p=_p)
+    environment.filters.update(percent=_percent, signed=_signed, p=p_value)
     blocks = _blocks(record["rows"])
     return environment.get_template("ablation.html.jinja").render(
         record=record,
@@ -179,10 +180,6 @@ def _percent(share: float | None) -> str:
 
 def _signed(share: float | None) -> str:
     return "" if share is None else f"{100 * share:+.1f}"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _visible(value: Any) -> Any:

@@ -193,6 +193,30 @@ def whiskers(
     return drawing.svg
 
 
+def differences(
+    labels: Sequence[str],
+    support: Sequence[int],
+    values: Sequence[float],
+    bounds: Sequence[tuple[float, float] | None],
+    alt: str,
+) -> str:
+    """Bars of differences (-1..1) from a line at 0, a label each, with their intervals where they have one."""
+    with _drawing("differences", 0.36 * len(labels) + 0.6, alt) as drawing:
+        axes = drawing.axes
+        for y, (value, ends) in enumerate(zip(values, bounds, strict=True)):
+            axes.barh(y, 100 * value, 0.62, color=_ACCENT if value >= 0 else _MUTED, alpha=0.6, linewidth=0)
+            if ends:
+                axes.plot([100 * ends[0], 100 * ends[1]], [y, y], color=_INK, lw=1.2)
+            axes.text(1.02, y, f"{100 * value:+.1f}", transform=axes.get_yaxis_transform(), va="center", size=8.5)
+        axes.axvline(0, color=_MUTED, lw=1)
+        axes.set_yticks(range(len(labels)), [f"{_short(a)} ({b:,})" for a, b in zip(labels, support, strict=True)])
+        axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel="points of F1: left of the line B is better, right of it A")
+        axes.grid(axis="x", lw=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+    return drawing.svg
+
+
 @contextmanager
 def _drawing(name: str, height: float, alt: str) -> Iterator[Drawing]:
     import matplotlib

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from model.dialogue import Caption
-from storage import ledger
+from storage import findings, ledger
 from storage.ledger import Record
 from tasks.caption_probe import captions_alone, commonest
 from tasks.caption_swaps import swapped_across, swapped_within
@@ -59,7 +59,7 @@ def counterfactual(run: Run, options: Options, progress: Progress = no_progress)
     descriptions, WorkspaceError where prompts, captions or adapter are not there or not what they were.
     """
     key = _key(run, options)
-    kept = ledger.counterfactual(run.layout, run.run_id, key)
+    kept = findings.counterfactual(run.layout, run.run_id, key)
     if kept is not None:
         return [{name: row[name] for name in COLUMNS} for row in kept]
     split = _opened(run, options.split)
@@ -67,7 +67,7 @@ def counterfactual(run: Run, options: Options, progress: Progress = no_progress)
     about |= {"resamples": options.resamples, "seed": options.seed}
     found = [{**about, **row} for row in (*_of_the_model(split, options, progress), *_of_captions(split, options))]
     rows = [{name: row[name] for name in COLUMNS} for row in found]
-    ledger.save_counterfactual(run.layout, run.run_id, key, rows)
+    findings.save_counterfactual(run.layout, run.run_id, key, rows)
     publish(run)
     return rows
 

@@ -80,6 +80,7 @@ def drive(run: Run, selection: Selection, execute: Execute, *, engine: str, flow
             engine=engine,
             plan_digest=plan_digest(plans),
             flow_run=flow_run,
+            after=max((item.newest for item in plans), default="") if selection.force else "",
         )
         try:
             with journal.about(run_id=run.run_id, attempt=attempt["attempt"]):

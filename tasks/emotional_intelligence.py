@@ -21,7 +21,7 @@ from model.errors import VideoError
 from model.generation import Decoding, Generated, generate
 from model.plain import control_tokens
 from model.server_answerer import ServerAnswerer
-from storage import ledger, warehouse
+from storage import findings, warehouse
 from storage.layout import Layout
 from storage.ledger import Record
 from tasks.export_model import finished_adapter
@@ -118,7 +118,7 @@ class Questions:
             {**about, "system": name, "kind": CONTROL, "faults": 0, **asdict(found)}
             for name, found in controls(self._test).items()
         ]
-        ledger.save_seceu(self._layout, self._test.key, rows, [])
+        findings.save_seceu(self._layout, self._test.key, rows, [])
         return rows
 
     def publish(self) -> None:
@@ -154,7 +154,7 @@ class Questions:
         return report
 
     def _kept(self, subject: Subject) -> list[Record]:
-        return [] if self._force else ledger.seceu_scores(self._layout, self._key(subject))
+        return [] if self._force else findings.seceu_scores(self._layout, self._key(subject))
 
     def _keep(self, subject: Subject, made: Sequence[Said]) -> list[Record]:
         key = self._key(subject)
@@ -166,7 +166,7 @@ class Questions:
         row = {**about, **self._about(), "kind": MODEL, "model": subject.identity, "run_id": subject.run_id}
         row |= {"adapter_key": subject.adapter_key, "faults": sum(row["fault"] not in (None, UNPARSED) for row in said)}
         row |= asdict(worth(self._test, answers))
-        ledger.save_seceu(self._layout, key, [row], said)
+        findings.save_seceu(self._layout, key, [row], said)
         return [row]
 
     def _answer(self, item: Item, one: Said, points: ratings.Points | None) -> Record:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from storage import files
+from storage import files, sealed
 from storage.layout import Layout
 from tasks.explain import Explained
 
@@ -20,7 +20,7 @@ def kept(layout: Layout, run_id: str, utterance_id: str) -> Explained | None:
     """What was found last; None where nothing was, or where the file is not one that ``keep`` wrote."""
     try:
         path = files.local(layout, layout.explanation(run_id, utterance_id))
-        found = TypeAdapter(Explained).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        found = TypeAdapter(Explained).validate_python(sealed.loads(path.read_bytes()))
+    except (OSError, ValueError):
         return None
     return found if (found.run_id, found.utterance.utterance_id) == (run_id, utterance_id) else None

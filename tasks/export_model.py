@@ -15,7 +15,7 @@ from model import lora, packing, training_state, weight_files, weights
 from model.atomic import new_folder, write_json
 from model.dialogue import Instruction
 from model.errors import SettingsError, TrainingError, WorkspaceError
-from storage import ledger, model_folders
+from storage import findings, model_folders
 from tasks import model_card
 from tasks.export import Part, finished_shards, free_folder, read_shard
 from tasks.finetune_settings import FinetuneSettings
@@ -77,7 +77,7 @@ def export_merged(run: Run, out: Path, options: MergeOptions, progress: Progress
         found = _merge(base, adapter, work, dtype, rows, options.tolerance, progress)
         about = {**asdict(found), "passed": found.passed, "dtype": dtype, "seed": options.seed}
         about["adapter_key"] = run.key(BY_NAME["finetune"])
-        ledger.record_export(run.layout, run.run_id, {**about, "folder": str(target)})
+        findings.record_export(run.layout, run.run_id, {**about, "folder": str(target)})
         publish(run)
         if not found.passed:
             raise TrainingError(_failure(run, found, dtype))

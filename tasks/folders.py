@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import Any
 
 from storage import files, model_folders
+from storage.shards import read_manifest
 from tasks.ingest import draw_missing
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
@@ -22,6 +23,7 @@ def results_of(run: Run, stage: Stage, rows: Rows, context: Context) -> Generato
     for earlier in stage.after:
         if earlier in context.folders:
             model_folders.fetch(run.layout, context.folders[earlier])
+            _check(run, earlier)
     if stage.videos and context.videos and not context.videos.exists():
         draw_missing(IngestSettings.model_validate(run.settings["ingest"]), context)
     if stage.unit and stage.name not in ("ingest", "report"):
@@ -31,3 +33,11 @@ def results_of(run: Run, stage: Stage, rows: Rows, context: Context) -> Generato
         yield from results
     if stage.name == "report":
         files.send(run.layout, context.folder)
+
+
+def _check(run: Run, name: str) -> None:
+    """An adapter must be the one that was trained."""
+    stage = next((stage for stage in run.stages() if stage.name == name), None)
+    if stage and stage.unit and stage.name != "ingest":
+        path = files.local(run.layout, run.layout.manifest(stage.writes, run.key(stage), 0))
+        model_folders.check(run.layout, (read_manifest(path) or {}).get("files", {}))

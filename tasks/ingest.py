@@ -12,6 +12,7 @@ from model.errors import CorpusError
 from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, subtitles, subtitles_layout, table
 from tasks.corpora.leaks import VERSION as LEAKS_VERSION
 from tasks.corpora.leaks import settle
+from tasks.corpora.look_alikes import LookAlikes
 from tasks.ingest_settings import IngestSettings
 from tasks.stage import Context, Progress, Rows, Stage
 
@@ -124,8 +125,10 @@ def _choose(names: Iterable[str], settings: IngestSettings) -> set[str]:
 
 
 def _check(rows: Iterable[Utterance | Rejected]) -> Iterator[Utterance | Rejected]:
-    """Refuses empty lines and ids that were there before, and counts the turns of what stays."""
+    """Refuses empty lines, ids that were there before and names that only look like an earlier one; counts the turns
+    of what stays."""
     seen: set[str] = set()
+    dialogues, speakers = LookAlikes(), LookAlikes()
     turns: dict[str, int] = {}
     for row in rows:
         if isinstance(row, Rejected):
@@ -134,6 +137,10 @@ def _check(rows: Iterable[Utterance | Rejected]) -> Iterator[Utterance | Rejecte
             yield _rejected(row, "duplicate_id", "another line before it has this id; give each line its own")
         elif not row.text.strip():
             yield _rejected(row, "empty_text", "the line has no text; correct the transcript")
+        elif other := dialogues.other(row.dialogue_id, row.corpus):
+            yield _looks_like(row, "look_alike_dialogue", "dialogue_id", row.dialogue_id, other)
+        elif other := speakers.other(row.speaker, row.corpus, row.split, row.dialogue_id):
+            yield _looks_like(row, "look_alike_speaker", "speaker", row.speaker, other)
         else:
             dialogue = _dialogue(row.utterance_id)
             turn = turns[dialogue] = turns.get(dialogue, -1) + 1
@@ -143,6 +150,14 @@ def _check(rows: Iterable[Utterance | Rejected]) -> Iterator[Utterance | Rejecte
 
 def _rejected(row: Utterance, reason: str, detail: str) -> Rejected:
     return Rejected(row.utterance_id, "ingest", reason, detail)
+
+
+def _looks_like(row: Utterance, reason: str, column: str, name: str, other: str) -> Rejected:
+    """The names by the numbers of their letters, as they look the same otherwise."""
+    detail = (
+        f"{column} {name[:40]!a} looks like {other[:40]!a} before it and is another; write both in the same letters"
+    )
+    return _rejected(row, reason, detail)
 
 
 def _dialogue(utterance_id: str) -> str:

@@ -22,7 +22,9 @@ def environment(folder: Path = Path(__file__).parent) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number="{:,}".format, clip=clip)
+    made.filters.update(
+        number="{:,}".format, clip=clip, percent=percent, signed=signed, p_value=p_value, duration=duration
+    )
     return made
 
 
@@ -36,3 +38,28 @@ def visible(value: Any) -> Any:
 def clip(text: str, length: int) -> str:
     """At most ``length`` characters of a text, the last an ellipsis where it is cut."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def percent(share: float | None) -> str:
+    """A share (0 to 1) as a percentage with one decimal, a dash where unknown."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def signed(share: float | None) -> str:
+    """A difference of shares (-1 to 1) in points with its sign, a dash where unknown."""
+    return "–" if share is None else f"{100 * share:+.1f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p with three decimals; empty where there is none."""
+    return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds of work as people say them: "3.2 s", "4 min 10 s", "2 h 5 min"; a dash where unknown."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"

@@ -86,6 +86,8 @@ class StagePlan:
     rows: int = 0
     rejects: int = 0
     seconds: float = 0.0
+    newest: str = ""
+    """When the last of what is done was finished."""
 
     def reasons(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -113,7 +115,7 @@ def resolve(name: str, layout: Layout, settings: Mapping[str, StageSettings], so
         if stage.name == "report":
             own["run"] = name
         upstream = {needed: keys[needed] for needed in _needs(stage)}
-        keys[stage.name] = _digest({**own, "upstream": upstream})
+        keys[stage.name] = key_of(own, upstream)
         stages[stage.name] = {
             "key": keys[stage.name],
             "own": own,
@@ -126,12 +128,17 @@ def resolve(name: str, layout: Layout, settings: Mapping[str, StageSettings], so
     return Run(run_id, name, layout, settings, keys, record)
 
 
-def load(layout: Layout, name: str | None = None) -> Run:
-    """A run as it was recorded, by id or name (None: the last one).
+def key_of(own: Record, upstream: Mapping[str, str | None]) -> str:
+    """A stage's key: a digest of what decides it and of the keys of the stages that it reads."""
+    return _digest({**own, "upstream": upstream})
+
+
+def load(layout: Layout, name: str | None = None, record: Record | None = None) -> Run:
+    """A run as it was recorded, by id or name (None: the last one), or by its ``record``.
 
     Raises UnknownRun, and WorkspaceError where the record is of a program with other stages or settings.
     """
-    record = ledger.find_run(layout, name)
+    record = record or ledger.find_run(layout, name)
     try:
         recorded = dict(record["stages"])
         stages = {stage.name: recorded.get(stage.name) or _unknown_then(stage) for stage in STAGES}
@@ -183,7 +190,7 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None
     shards = run.shards_of(stage)
     if shards is None:
         return StagePlan(stage, key, None, [Pending(-1, *_why_new(run, stage))])
-    pending, rows, rejects, seconds = [], 0, 0, 0.0
+    pending, rows, rejects, seconds, newest = [], 0, 0, 0.0, ""
     states = [_state(run, stage, shard) for shard in shards]
     new = all(state == "missing" for state, _ in states)  # else what is missing was deleted, or never reached
     why = _why_new(run, stage) if new else ("missing", "")
@@ -191,6 +198,7 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None
         if state == "done" and found:
             rows, rejects = rows + found["rows"], rejects + found["rejects"]
             seconds += found.get("seconds", 0.0)
+            newest = max(newest, str(found.get("finished_at", "")))
             if force and (since is None or str(found.get("finished_at", "")) < since):
                 pending.append(Pending(shard, "forced"))
         elif state == "missing":
@@ -198,7 +206,7 @@ def plan_stage(run: Run, stage: Stage, *, force: bool = False, since: str | None
         else:
             detail = str((found or {}).get("error", "")) if state == "failed" else "not the file that was written"
             pending.append(Pending(shard, state, detail))
-    return StagePlan(stage, key, len(shards), pending, rows, rejects, seconds)
+    return StagePlan(stage, key, len(shards), pending, rows, rejects, seconds, newest)
 
 
 def done(run: Run, stage: Stage) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage import files, ledger, warehouse
+from storage import files, findings, ledger, warehouse
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.warehouse import RunFacts
@@ -39,14 +39,14 @@ def facts(run: Run, known: dict[str, list[Record]] | None = None) -> RunFacts:
         if run.key(stage) not in known:
             known[run.key(stage)] = _shards(run, stage)
     shards = [row for stage in run.stages() for row in known[run.key(stage)]]
-    stages = [_stage(run, position, stage, shards) for position, stage in enumerate(run.stages())]
+    stages = [_stage(run, position, stage, known[run.key(stage)]) for position, stage in enumerate(run.stages())]
     rows: dict[str, list[Record]] = {
         "runs": [_run(run)],
         "attempts": [_attempt(attempt) for attempt in attempts],
         "stages": stages,
         "shards": shards,
-        "exports": ledger.exports(run.layout, run.run_id),
-        "counterfactuals": ledger.counterfactuals(run.layout, run.run_id),
+        "exports": findings.exports(run.layout, run.run_id),
+        "counterfactuals": findings.counterfactuals(run.layout, run.run_id),
         "test_reads": ledger.readings(run.layout, run.run_id),
     }
     scored = [row for row in shards if row["stage"] == "score" and row["state"] == "done"]
@@ -79,11 +79,11 @@ def _shards(run: Run, stage: Stage) -> list[Record]:
         numbers: list[int] = [item["shard"] for item in run.shards() or []]
     else:
         numbers = run.shards_of(stage) or []
-    return [_shard(run, stage, key, number) for number in numbers]
+    states = ledger.shard_states(run.layout, stage.writes, key, numbers)
+    return [_shard(run, stage, key, number, *found) for number, found in zip(numbers, states, strict=True)]
 
 
-def _shard(run: Run, stage: Stage, key: str, number: int) -> Record:
-    state, found = ledger.shard_state(run.layout, stage.writes, key, number)
+def _shard(run: Run, stage: Stage, key: str, number: int, state: str, found: Record | None) -> Record:
     known: dict[str, Any] = found or {}
     return {
         "run_id": run.run_id,
@@ -104,8 +104,7 @@ def _shard(run: Run, stage: Stage, key: str, number: int) -> Record:
     }
 
 
-def _stage(run: Run, position: int, stage: Stage, shards: list[Record]) -> Record:
-    mine = [row for row in shards if row["stage"] == stage.name]
+def _stage(run: Run, position: int, stage: Stage, mine: list[Record]) -> Record:
     cut = run.shards_of(stage)
     known = run.record["stages"][stage.name]
     own = known.get("own", {})

@@ -25,11 +25,13 @@ from model.dialogue import (
     corpus_of,
     split_of,
 )
+from tasks import paper_results
 from tasks.page import environment
+from tasks.report_effects import PAPER_TABLE, Kind, Neutral, Printed, caption_kinds, neutral_bias, printed
 from tasks.report_examples import Example, examples
 from tasks.report_figures import Figures, figures, training
 from tasks.report_scores import NO_ANSWER, TITLES, Confused, Scores
-from tasks.report_words import is_off, lead, notes, percent, readings, settings_of
+from tasks.report_words import is_off, lead, notes, readings, settings_of
 from tasks.stage import Context, Rows, Stage, StageSettings
 
 ORDER = ("ingest", "keyframes", "captions", "instructions", "finetune", "calibrate", "evaluate", "score", "report")
@@ -47,7 +49,8 @@ class ReportSettings(StageSettings):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What the page shows of one corpus. ``name`` is empty where the run has no other."""
+    """What the page shows of one corpus. ``name`` is empty where the run has no other; ``systems`` are those that
+    predicted, by name, with their titles."""
 
     name: str
     scores: Scores
@@ -55,6 +58,10 @@ class Block:
     examples: list[Example]
     figures: Figures
     confused: list[tuple[Confused, list[Utterance]]]
+    printed: list[Printed]
+    neutral: list[Neutral]
+    captions: list[Kind]
+    systems: Mapping[str, str]
 
 
 def run(rows: Rows, settings: ReportSettings, context: Context) -> Iterator[ReportFile]:
@@ -69,9 +76,7 @@ def run(rows: Rows, settings: ReportSettings, context: Context) -> Iterator[Repo
 
 def render(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> str:
     """The page of these rows. ``about`` is the run's record; what it lacks is not shown."""
-    templates = environment()
-    templates.filters.update(percent=percent)
-    return templates.get_template("report.html.jinja").render(_page(rows, settings, about))
+    return environment().get_template("report.html.jinja").render(_page(rows, settings, about))
 
 
 def _page(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,10 +95,12 @@ def _page(rows: Rows, settings: ReportSettings, about: Mapping[str, Any]) -> dic
         "notes": notes(about, utterances, steps, scores, rejects),
         "blocks": [_block(rows, one, -(-settings.examples // len(scores)), named=several) for one in scores],
         "readings": readings(about),
+        "paper": {"source": paper_results.source(), "table": PAPER_TABLE},
         "scored": any(one.systems() for one in scores),
         "training": training(steps),
         "rejects": _rejects(rejects, [stage["name"] for stage in stages]),
         "stages": stages,
+        "costs": _costs(about),
         "versions": _versions(about),
     }
 
@@ -104,7 +111,9 @@ def _block(rows: Rows, scores: Scores, count: int, *, named: bool) -> Block:
     ]
     subject = scores.subject()
     system = subject.system if subject else "tuned" if any(row.system == "tuned" for row in predictions) else "untuned"
-    shown = [row for row in predictions if row.system == system and split_of(row.utterance_id) == scores.split]
+    split = [row for row in predictions if split_of(row.utterance_id) == scores.split]
+    shown = [row for row in split if row.system == system]
+    systems = sorted({row.system for row in split}, key=lambda name: (name != system, name))
     return Block(
         name=scores.corpus or "" if named else "",
         scores=scores,
@@ -112,6 +121,10 @@ def _block(rows: Rows, scores: Scores, count: int, *, named: bool) -> Block:
         examples=examples(rows, shown, count),
         figures=figures(scores, shown),
         confused=_confused(rows, scores, system, shown),
+        printed=printed(scores),
+        neutral=neutral_bias(scores),
+        captions=caption_kinds(rows, split),
+        systems={name: TITLES.get(name, name) for name in systems},
     )
 
 
@@ -174,16 +187,24 @@ def _stages(about: Mapping[str, Any]) -> list[dict[str, Any]]:
             "name": name,
             "key": record[name].get("key"),
             "upstream": sorted((record[name].get("upstream") or {}).items(), key=lambda item: names.index(item[0])),
-            "settings": [(key, _written(value)) for key, value in sorted(settings_of(about, name).items())],
+            "settings": [(key, written(value)) for key, value in sorted(settings_of(about, name).items())],
         }
         for name in names
     ]
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A setting as the page shows it."""
     if value is None:
         return "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _costs(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What each stage cost that is done, and all together: shards, rows, rejects, seconds of work, bytes, tokens."""
+    done = [row for row in about.get("costs", ()) if row.get("done")]
+    names = ("done", "row_count", "rejects", "seconds", "bytes", "tokens")
+    return {"stages": done, "total": {name: sum(row.get(name) or 0 for row in done) for name in names}}
 
 
 def _versions(about: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -194,7 +215,7 @@ def _versions(about: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 STAGE = Stage(
     name="report",
-    version=4,
+    version=5,
     reads=("utterances", "keyframes", "captions", "training_log", "predictions", "metrics"),
     writes="reports",
     row=ReportFile,

@@ -66,7 +66,7 @@ def examples(rows: Rows, predictions: Iterable[Prediction], count: int) -> list[
             before=_before(line, dialogues[_dialogue(line)]),
             caption=captions[row.utterance_id].text if row.utterance_id in captions else None,
             thumbnails=[thumbnail(frame) for frame in sorted(frames.get(row.utterance_id, ()), key=_rank)[:_FRAMES]],
-            top=sorted(row.scores.items(), key=lambda item: (-item[1], item[0]))[:_TOP],
+            top=likeliest(row),
         )
         for row in chosen
     ]
@@ -89,6 +89,11 @@ def choose(predictions: Sequence[Prediction], count: int) -> list[Prediction]:
     wrong = [row for row in ordered if row.predicted != row.gold]
     n_right = min(len(right), max((count + 1) // 2, count - len(wrong)))
     return [*right[:n_right], *wrong[: count - n_right]]
+
+
+def likeliest(row: Prediction) -> list[tuple[str, float]]:
+    """The likeliest labels with their probability (0 to 1); of a generated answer none."""
+    return sorted(row.scores.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
 
 
 def few(rows: Rows, table: str, utterance_ids: Sequence[str]) -> list[Any]:

@@ -93,15 +93,18 @@ def _classes(scores: Scores) -> Classes | None:
 
 
 def _confusion(scores: Scores) -> Confusion | None:
-    from markupsafe import Markup
-
     subject = scores.subject()
     gold, predicted, counts = scores.confusion(subject.system) if subject else ([], [], [])
-    if not counts:
-        return None
+    return confusion_figure(gold, predicted, counts, _of(scores)) if counts else None
+
+
+def confusion_figure(gold: list[str], predicted: list[str], counts: list[list[int]], of: str = "") -> Confusion:
+    """The figure of ``counts[gold][predicted]``; ``of`` says in its words what it is of."""
+    from markupsafe import Markup
+
     hits = sum(line[place] for place, line in enumerate(counts))
     alt = (
-        f"Confusion matrix{_of(scores)}, gold labels down and predicted ones across: {hits} of {sum(map(sum, counts))} "
+        f"Confusion matrix{of}, gold labels down and predicted ones across: {hits} of {sum(map(sum, counts))} "
         "lines on its diagonal; the numbers are in the table that follows"
     )
     return Confusion(Markup(charts.confusion(counts, gold, predicted, alt)), gold, predicted, counts)

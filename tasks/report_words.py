@@ -8,18 +8,14 @@ from typing import Any
 
 from model.dialogue import SPLITS, Rejected, TrainingStep, Utterance, corpus_of
 from tasks.corpora.leaks import REASON as LEAK
+from tasks.page import percent
 from tasks.report_scores import Scores
 
 _COARSE = 0.05
 """An interval wider than this to either side deserves a warning (that is about 400 lines)."""
 
-_FEW_DIALOGUES = 20
+FEW_DIALOGUES = 20
 """Of fewer dialogues than these a bootstrap knows too little."""
-
-
-def percent(share: float | None) -> str:
-    """A share (0 to 1) as a percentage with one decimal, a dash where unknown."""
-    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def lead(scores: Scores, *, named: bool = False) -> str:
@@ -155,7 +151,7 @@ def _score_notes(scores: Scores, utterances: Sequence[Utterance], *, named: bool
     if subject.n < total:
         yield f"{total - subject.n:,} of {total:,} {split} lines have no score."
     low, high = subject.bounds.get("accuracy", (0.0, 0.0))
-    if high - low > 2 * _COARSE or subject.dialogues < _FEW_DIALOGUES:
+    if high - low > 2 * _COARSE or subject.dialogues < FEW_DIALOGUES:
         yield _few(subject.n, subject.dialogues, split, round(50 * (high - low)))
 
 
@@ -163,6 +159,6 @@ def _few(n: int, dialogues: int, split: str, half: int) -> str:
     text = f"Few {split} lines: {n:,} in {dialogues:,} dialogues."
     if half:
         text += f" An accuracy of them is uncertain by about {half} points either way."
-    if dialogues < _FEW_DIALOGUES:
+    if dialogues < FEW_DIALOGUES:
         text += " With so few dialogues the interval itself is uncertain, and rather too narrow."
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,7 @@ from tasks.folders import results_of
 from tasks.ingest import videos_root
 from tasks.ingest_settings import IngestSettings
 from tasks.plan import Run
+from tasks.publish import facts
 from tasks.stage import Context, Progress, Stage, no_progress
 from tasks.stages import BY_NAME, STAGES, producer
 
@@ -50,6 +51,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         self._shards = [
             item["shard"] for item in cut if item["split"] in stage.splits and (stage.unit or item["shard"] == shard)
         ]
+        self._split = {item["shard"]: item["split"] for item in cut}
         self._loaded: dict[str, list[Any]] = {}
 
     def __getitem__(self, table: str) -> list[Any]:
@@ -82,12 +84,17 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         return [[cell for part in parts for cell in part[place]] for place in range(len(names))]
 
     def select(self, table: str, utterance_ids: Iterable[str]) -> list[Any]:
-        """The rows of a few utterances, without reading the whole table."""
+        """The rows of a few utterances, without reading the whole table or a shard of another split."""
         wanted = list(utterance_ids)
         for name in wanted:
             self._check_split(name)
-        parts = (read_table(self._run.layout, *part, utterance_ids=wanted) for part in self._parts(table))
+        splits = {split_of(name) for name in wanted if name.count("/")}
+        parts = (read_table(self._run.layout, *part, utterance_ids=wanted) for part in self._parts(table, splits))
         return [row for data in parts if data.num_rows for row in from_arrow(table, data)]
+
+    def reads(self) -> dict[str, str]:
+        """Which rows these are, by table, as the manifests say: other rows, another digest."""
+        return shard_facts.reads(self._run, {table: self._parts(table) for table in self._stage.reads})
 
     def _allowed(self, rows: list[Any]) -> list[Any]:
         """The rows of one shard, which are all of one split."""
@@ -104,7 +111,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
                 "test; where the list of shards says otherwise, run ingest again with --downstream --force"
             )
 
-    def _parts(self, table: str) -> list[tuple[str, str, int]]:
+    def _parts(self, table: str, splits: Collection[str] = SPLITS) -> list[tuple[str, str, int]]:
         if table == "rejects":
             return [part for stage in self._run.stages() for part in self._rejects_of(stage)]
         if table == "examples":
@@ -116,7 +123,7 @@ class ShardRows(Mapping[str, Sequence[Any]]):
         if stage.unit and stage.name != "ingest":
             return [(table, key, 0)]
         own = set(self._run.shards_of(stage) or []) if stage.name != "ingest" else set(self._shards)
-        return [(table, key, shard) for shard in self._shards if shard in own]
+        return [(table, key, shard) for shard in self._shards if shard in own and self._split[shard] in splits]
 
     def _example_shards(self) -> list[int]:
         """Train shards drawn by the stage's seed until they hold enough; ingest's key and the seed decide which."""
@@ -156,7 +163,9 @@ def _run_shard(run: Run, stage: Stage, shard: int, progress: Progress) -> Manife
             if stage.name == "ingest":
                 return _write_corpus(run, key, results, facts, started)
             facts["inputs"] = _inputs(run, stage, shard)
-            summed = shard_facts.summed(results, rows, stage, facts) if stage.totals else results
+            facts["reads"] = rows.reads()
+            kept = shard_facts.filed(results, run.layout, context.folder, facts) if stage.unit else results
+            summed = shard_facts.summed(kept, rows, stage, facts) if stage.totals else kept
             return write_shard(run.layout, stage.writes, key, shard, shard_facts.timed(summed, facts, started), facts)
     except Exception as error:
         shard_facts.record_failure(run, stage, shard, error)
@@ -199,8 +208,9 @@ def _context(run: Run, stage: Stage, shard: int, progress: Progress) -> Context:
 
 
 def _about(run: Run) -> Record:
-    """What a report tells of its run: the record, and each reading of the test split by its adapter."""
-    return {**run.record, "test_readings": ledger.test_reads(run.layout, run.run_id, run.keys["finetune"])}
+    """What a report tells of its run: the record, each reading of the test split by its adapter, what stages cost."""
+    readings = ledger.test_reads(run.layout, run.run_id, run.keys["finetune"])
+    return {**run.record, "test_readings": readings, "costs": facts(run).rows["stages"]}
 
 
 def _corpus_settings(run: Run, shard: int) -> IngestSettings | None:

@@ -7,7 +7,6 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +101,6 @@ def _item(one: Any, where: str) -> Item:
 
 def _number(found: Mapping[Any, Any], name: Any, where: str) -> float:
     value = found.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or abs(value) > 1_000:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1_000:
         raise CorpusError(f"{where}: {name} must be a number, not {str(value)[:40]!r}")
     return float(value)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from model.dialogue import Prediction
 from model.errors import DialogueError
-from storage import ledger
+from storage import ledger, model_folders
+from storage.layout import Layout
 from storage.ledger import Record
 from storage.shards import read_manifest
 from storage.tables import Columns
@@ -27,6 +30,24 @@ def timed(results: Iterable[Any], facts: Record, started: float) -> Iterator[Any
     yield from results
     facts["seconds"] = time.monotonic() - started
     facts["finished_at"] = ledger.now()
+
+
+def filed(results: Iterable[Any], layout: Layout, folder: Path, facts: Record) -> Iterator[Any]:
+    """Passes on what a stage yields; then the facts hold what it left in its folder."""
+    yield from results
+    if found := model_folders.listed(layout, folder):
+        facts["files"] = found
+
+
+def reads(run: Run, parts: Mapping[str, Sequence[tuple[str, str, int]]]) -> dict[str, str]:
+    """A digest of the rows in each table's parts, by what their manifests say; without tables that are not known so."""
+    found = {}
+    for table, own in parts.items():
+        manifests = [read_manifest(run.layout.manifest(*part)) or {} for part in own]
+        contents = [str(manifest.get("content", "")) for manifest in manifests]
+        if contents and all(contents):
+            found[table] = contents[0] if len(contents) == 1 else sha256("\n".join(contents).encode()).hexdigest()[:16]
+    return found
 
 
 def told(progress: Progress) -> Progress:

@@ -114,7 +114,16 @@ def test_videos_are_decoded_in_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["flows.cli", "flows.guard", "flows.settings", "tasks.check", "tasks.stages", "tasks.drive", "storage.warehouse"],
+    [
+        "flows.cli",
+        "flows.guard",
+        "flows.settings",
+        "tasks.check",
+        "tasks.stages",
+        "tasks.drive",
+        "tasks.fsck",
+        "storage.warehouse",
+    ],
 )
 def test_the_command_line_loads_neither_prefect_nor_torch(module: str, tmp_path: Path) -> None:
     script = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"

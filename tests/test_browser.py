@@ -1,11 +1,11 @@
-"""The gallery and the report in a real browser. Needs the package playwright and a Chromium on the path."""
+"""The gallery, the report and a comparison in a real browser. Needs the package playwright and a Chromium."""
 
 from __future__ import annotations
 
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from report_rows import about, rows
 from shown_run import LINES, described
 
 from flows.gallery_server import HOST, application, listen
+from tasks import comparison_page
+from tasks.compare import differences, pairs
 from tasks.gallery.export import export
 from tasks.gallery.links import Served
 from tasks.gallery.pages import Pages
 from tasks.gallery.snapshot import Snapshot
 from tasks.report import ReportSettings, render
+from tasks.systems import Systems
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -123,14 +126,38 @@ def test_hostile_text_does_nothing_in_files_either(page: Any, snapshot: Snapshot
     assert page.title().startswith("demo/test/0")
 
 
-def test_the_report_opens_from_a_file_and_asks_for_nothing(page: Any, tmp_path: Path) -> None:
+def report(_: Snapshot) -> str:
     shown = rows()
     shown["utterances"] = [replace(row, text=HOSTILE) for row in shown["utterances"]]
-    (tmp_path / "index.html").write_text(render(shown, ReportSettings(), about()))
+    return render(shown, ReportSettings(), about())
+
+
+def comparison(snapshot: Snapshot) -> str:
+    one, other = (Systems(snapshot.run, "test").said(name) for name in ("tuned", "majority"))
+    both = pairs(one, other, "test")
+    found = [row for pair in both for row in differences(pair, 1000, 0)]
+    return comparison_page.render(both, found, {"resamples": 1000, "seed": 0})
+
+
+@pytest.mark.parametrize("make", [report, comparison])
+def test_pages_open_from_a_file_and_ask_for_nothing(
+    page: Any, snapshot: Snapshot, tmp_path: Path, make: Callable[[Snapshot], str]
+) -> None:
+    (tmp_path / "index.html").write_text(make(snapshot))
     page.goto((tmp_path / "index.html").as_uri())
     page.get_by_role("heading", name="Scores").wait_for()
     time.sleep(0.2)
-    assert "report" in page.title()
+    assert make.__name__ in page.title()
+    details = page.locator("details").first
+    details.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert details.evaluate("one => one.open")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "scroll"  # what scrolls is reached by keys
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    page.emulate_media(media="screen")
     for width in (390, 1100):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -49,6 +49,10 @@ def test_a_killed_run_goes_on(undisturbed: Path, tmp_path: Path) -> None:
     assert "0 shards done" not in output
     assert tables(workspace) == tables(undisturbed / "workspace")
     assert not list(workspace.glob("models/*/checkpoints"))
+    dialoguellm(tmp_path / "home", "fsck", "--repair", "-w", str(workspace))
+    aside = [path for path in (workspace / "damaged").rglob("*") if path.is_file()]
+    assert all(any(part.startswith(".") for part in path.parts[-3:]) for path in aside), "temporary files alone"
+    assert "0 faults" in dialoguellm(tmp_path / "home", "fsck", "-w", str(workspace))
 
 
 def kill_when(workspace: Path, sign: str, home: Path, arguments: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from scored_run import corpus_lines, recorded, right_but, scored
 
 from model.dialogue import Caption, Instruction, Keyframe, Rejected, TrainingStep
 from model.errors import DialogueError
-from storage import ledger, queries
+from storage import findings, ledger, queries
 from storage.layout import Layout
 from storage.shards import write_shard
 from storage.warehouse import publish as store
@@ -39,7 +39,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
         finish(recorded(root, said, tables=tables), seed)
     layout = Layout(root / "workspace")
     row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test"}
-    ledger.save_comparison(layout, "k", [{**row, "metric": "accuracy"}])
+    findings.save_comparison(layout, "k", [{**row, "metric": "accuracy"}])
     store(layout, [])
     return layout
 
@@ -105,7 +105,8 @@ def test_the_library_alone_reads_the_same(layout: Layout) -> None:
         counted = "SELECT path, (SELECT count(*) FROM captions) FROM copies WHERE output = 'captions'"
         ((path, rows),) = queries.query(ours, counted)[1]
     with duckdb.connect(str(layout.database), read_only=True) as plain:
-        assert [plain.sql(f"FROM {name}").fetchall() for name in names] == expected
+        found = [plain.sql(f"FROM {name}").fetchall() for name in names]
+    assert [sorted(rows, key=repr) for rows in found] == [sorted(rows, key=repr) for rows in expected]
     assert pq.read_table(path).num_rows == rows
 
 

@@ -134,9 +134,10 @@ def captions(random: np.random.Generator, ids: list[str]) -> pa.Table:
         "english": random.random(rows),
         "refusal": [False] * rows,
         "like_previous": random.random(rows),
-        "contradiction": pa.nulls(rows, pa.string()),
     }
-    return pa.table(columns, schema=SCHEMAS["captions"])
+    schema = SCHEMAS["captions"]
+    unknown = {field.name: pa.nulls(rows, field.type) for field in schema if field.name not in columns}
+    return pa.table(columns | unknown, schema=schema)
 
 
 def prompts(ids: list[str], texts: list[str], gold: list[str], key: str | None) -> pa.Table:

@@ -9,7 +9,6 @@ It holds a third more lines than the CSV files (12,606 and 9,489): those are a p
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 
 from model.dialogue import SPLITS, Rejected, Utterance
 from model.errors import CorpusError
-from tasks.corpora.transcript import BadRow, clean, decode, emotion, in_order
+from tasks.corpora import strict_json
+from tasks.corpora.transcript import BadRow, clean, decode, emotion, in_order, read_bytes
 
 CORPUS = "emorynlp"
 NAMES = {"train": "trn", "dev": "dev", "test": "tst"}
@@ -59,15 +59,14 @@ def speakers(names: object) -> str | None:
 def _episodes(path: Path) -> list[Any]:
     again = "download it again"
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(path, MAX_BYTES)
         if len(data) > MAX_BYTES:
             raise CorpusError(f"{path} is larger than {MAX_BYTES >> 20} MiB; {again}")
-        value = json.loads(decode(data))
+        value = strict_json.loads(decode(data))
     except OSError as error:
         hint = "set ingest.folder to where the JSON files lie"
         raise CorpusError(f"{path} cannot be read ({error.strerror}); {hint}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CorpusError(f"{path} is no readable JSON ({str(error)[:100]}); {again}") from error
     episodes = value.get("episodes") if isinstance(value, dict) else None
     if not isinstance(episodes, list) or not episodes:

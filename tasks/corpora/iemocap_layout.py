@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.dialogue import SPLITS
 from model.errors import CorpusError
-from tasks.corpora.transcript import decode
+from tasks.corpora.transcript import MAX_BYTES, decode, read_bytes
 
 SESSIONS, TEST_SESSION, DEV_EVERY = range(1, 6), 5, 6
 EVALUATIONS, TRANSCRIPTIONS = "EmoEvaluation", "transcriptions"
@@ -87,6 +87,9 @@ def _names(folder: Path, session: int, kind: str) -> list[str]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        data = read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise CorpusError(f"{path} cannot be read ({error.strerror}); unpack the release again") from error
+    if len(data) > MAX_BYTES:
+        raise CorpusError(f"{path} is larger than {MAX_BYTES >> 20} MiB; unpack the release again")
+    return data

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model.dialogue import SPLITS
 from model.errors import CorpusError
+from tasks.corpora.transcript import read_bytes
 
 SUFFIXES = (".srt", ".vtt")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".ts")
@@ -52,8 +53,7 @@ def dialogues(folder: Path, videos: Path | None = None) -> list[Dialogue]:
 def read(path: Path) -> bytes:
     """The bytes of a file of ``dialogues``. CorpusError where it cannot be read or is too large."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise CorpusError(f"ingest.folder: {path} cannot be read ({error.strerror}); correct the folder") from error
     if len(data) > MAX_BYTES:

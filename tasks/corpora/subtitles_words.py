@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from model.emotions import labels
-from tasks.corpora.transcript import BadRow, clean
+from tasks.corpora.transcript import BadRow, clean, shown
 
 UNKNOWN = "Unknown"
 """The speaker where a cue names none."""
@@ -126,7 +126,7 @@ def _emotion(marks: Sequence[str], inside: Sequence[str], corpus: str) -> str:
         raise BadRow("unlabelled", f"no emotion in square brackets at its start or end, such as [{known[0]}]")
     found = {_label(mark) for mark in marks} & {*known}
     if not found:
-        raise BadRow("unknown_label", f"[{marks[0][:40]}] is none of {', '.join(known)}")
+        raise BadRow("unknown_label", f"{shown(f'[{marks[0]}]')} is none of {', '.join(known)}")
     if len(found) > 1 or {_label(mark) for mark in inside} & {*known}:
         raise BadRow("two_labels", "more than one bracket names an emotion; leave one, at the start or the end")
     return found.pop()

@@ -59,8 +59,9 @@ def _parse(corpus: str, videos: Path | None, row: Row | None) -> Utterance:
     split, dialogue, turn = cells["split"].lower(), cells["dialogue_id"], number(cells, "turn")
     if split not in SPLITS:
         raise BadRow("unknown_split", f"split is {split[:40]!r}, none of {', '.join(SPLITS)}")
-    if len(dialogue) > MAX_ID or "/" in dialogue:
-        raise BadRow("bad_id", f"dialogue_id is {dialogue[:40]!r}, not a name of at most {MAX_ID} characters without /")
+    if len(dialogue) > MAX_ID or "/" in dialogue or not dialogue.isprintable():
+        told = f"not a name of at most {MAX_ID} printable characters without /"
+        raise BadRow("bad_id", f"dialogue_id is {dialogue[:40]!r}, {told}")
     utterance_id = f"{corpus}/{split}/{dialogue}/{turn}"
     try:
         start, end = _times(cells)

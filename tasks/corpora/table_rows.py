@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from model.errors import CorpusError
-from tasks.corpora.transcript import Row, decode
+from tasks.corpora import strict_json
+from tasks.corpora.transcript import Row, decode, lines, read_bytes
 
 REQUIRED = ("split", "dialogue_id", "turn", "speaker", "text", "emotion")
 OPTIONAL = ("sentiment", "video", "start_s", "end_s")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 MAX_BYTES = 1 << 29
+MAX_CELL_READ = 1 << 24
+"""Characters: a longer cell of a CSV file, such as one whose quote is never closed, costs the file and not its row."""
 BATCH_ROWS = 64
 """Small, as a Parquet file can repeat one huge cell at no cost."""
 
@@ -62,8 +63,8 @@ def _text(value: str | float | None) -> str:
 
 
 def _csv(path: Path, data: bytes, names: Mapping[str, str], needed: Sequence[str], delimiter: str) -> Iterator[Raw]:
-    table = csv.DictReader(io.StringIO(decode(data), newline=""), strict=True, delimiter=delimiter)
-    limit = csv.field_size_limit(MAX_BYTES)  # an endless cell shall cost its row, not the file
+    table = csv.DictReader(lines(data), strict=True, delimiter=delimiter)
+    limit = csv.field_size_limit(MAX_CELL_READ)
     try:
         found = [name.strip() for name in table.fieldnames or ()]
         _check_columns(path, found, names, needed)
@@ -85,8 +86,8 @@ def _jsonl(path: Path, data: bytes, names: Mapping[str, str], needed: Sequence[s
 
 def _object(line: str) -> Raw:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = strict_json.loads(line)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -121,8 +122,7 @@ def _check_columns(path: Path, found: Sequence[str], names: Mapping[str, str], n
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise CorpusError(f"ingest.file: {path} cannot be read ({error.strerror}); correct the path") from error
     if len(data) > MAX_BYTES:

@@ -18,6 +18,9 @@ Row = dict[str, str]
 Parse = Callable[[Row], tuple[tuple[int, ...], Utterance]]
 """A row's place (dialogue, then order within it) and its utterance, whose ``turn`` is set afterwards."""
 
+MAX_BYTES = 1 << 26
+"""Of a published transcript; the largest has 1.1 MB."""
+
 _C1 = re.compile(r"[\x80-\x9f]")
 _HIGH = "\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™"
 _MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{_HIGH}]{{1,3}}")
@@ -81,8 +84,14 @@ def emotion(row: Row, column: str, corpus: str, utterance_id: str) -> str:
     label = row[column].lower()
     if label not in labels(corpus):
         known = ", ".join(labels(corpus))
-        raise BadRow("unknown_label", f"{column} is {row[column][:40]!r}, none of {known}", utterance_id)
+        raise BadRow("unknown_label", f"{column} is {shown(row[column])}, none of {known}", utterance_id)
     return label
+
+
+def shown(text: str) -> str:
+    """The beginning of a cell, for a message; with its letters' numbers too where they may only look like others."""
+    start = text[:40]
+    return repr(start) if start.isascii() else f"{start!r} ({start!a})"
 
 
 def clean(text: str) -> str:
@@ -101,11 +110,13 @@ def clean(text: str) -> str:
 def _rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """All rows with clean cells; an empty dict where a row has too few or too many cells."""
     try:
-        text = decode(path.read_bytes())
+        data = read_bytes(path, MAX_BYTES)
     except OSError as error:
         hint = "set ingest.folder to where the CSV files lie"
         raise CorpusError(f"{path} cannot be read ({error.strerror}); {hint}") from error
-    table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    if len(data) > MAX_BYTES:
+        raise CorpusError(f"{path} is larger than {MAX_BYTES >> 20} MiB; download it again")
+    table = csv.DictReader(lines(data), strict=True)
     try:
         found = [name.strip() for name in table.fieldnames or ()]
         if missing := [name for name in columns if name not in found]:
@@ -127,12 +138,32 @@ def _cells(row: dict[str | None, str | list[str] | None]) -> Row:
     return {str(name): clean(str(value)) for name, value in row.items()}
 
 
+def read_bytes(path: Path, most: int) -> bytes:
+    """The bytes of a file, at most ``most`` of them and one more, which tells that it is larger. OSError as of Path."""
+    pieces, left = [], most + 1
+    with path.open("rb") as file:  # read(most) would ask for so much memory whatever the file holds
+        while left and (piece := file.read(min(left, 1 << 20))):
+            pieces.append(piece)
+            left -= len(piece)
+    return b"".join(pieces)
+
+
 def decode(data: bytes) -> str:
     """UTF-8 text, with or without its mark; anything else is taken for Windows-1252."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
+
+
+def lines(data: bytes) -> io.TextIOWrapper:
+    """The lines of the same text, with their ends as they stand; it is never in memory a second time, as a whole."""
+    try:
+        data.decode()
+        encoding = "utf-8-sig"
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+    return io.TextIOWrapper(io.BytesIO(data), encoding, "replace", newline="")
 
 
 def _as_utf8(text: str) -> str:

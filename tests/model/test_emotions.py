@@ -92,6 +92,10 @@ def test_synonyms_and_dressing_are_understood(text: str, corpus: str, label: str
         ("<think>joy, or", "meld"),
         ("<joy>anger</joy>", "meld"),
         ("I cannot tell.\njoy", "meld"),
+        ("\u043d\u0435 joy", "meld"),
+        ("joy\u043e", "meld"),
+        ("j\u043ey", "meld"),
+        ("\u559c\u60a6 joy", "meld"),
     ],
 )
 def test_an_ambiguous_or_foreign_answer_is_none(text: str, corpus: str) -> None:

@@ -173,7 +173,7 @@ def test_folders_that_cannot_be_loaded(tiny_model: Path, tmp_path: Path) -> None
         lora.load(tiny_model, tmp_path, device="cpu")
     lora.save(noisy(tiny_model)[0], tmp_path / "adapter")
     (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"\x08" + b"\0" * 7 + b"no json!")
-    with pytest.raises(WeightsError, match="does not fit"):
+    with pytest.raises(WeightsError, match=r"adapter_model\.safetensors is damaged"):
         lora.load(tiny_model, tmp_path / "adapter", device="cpu")
 
 

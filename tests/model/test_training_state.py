@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from training_machine import N_STEPS, OPTIONS, Killed, Machine, without_machine
 
-from model import atomic, training_state
+from model import atomic, checkpoints, training_state
 from model.dialogue import TrainingStep
+from model.errors import TrainingError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -77,3 +78,30 @@ def test_a_finished_adapter_of_other_rows_is_set_aside(tiny_model: Path, tmp_pat
     assert {path.name for path in kept.iterdir()} == {"adapter", "training.json"}
     assert (kept / "adapter" / "adapter_model.safetensors").read_bytes() == adapter
     assert "max_steps: None → 1" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.safetensors", "state.json", "digests.json"])
+def test_a_damaged_checkpoint_is_not_taken_up(
+    tiny_model: Path, tmp_path: Path, name: str, caplog: Any, uninterrupted: tuple[bytes, list[TrainingStep]]
+) -> None:
+    machine = Machine(tiny_model, tmp_path)
+    with pytest.raises(Killed):
+        machine.run(kill_at=6)
+    last = sorted(tmp_path.glob("checkpoints/step-*"))[-1] / name
+    data = bytearray(last.read_bytes())
+    data[len(data) // 2] ^= 1
+    last.write_bytes(data)
+    assert without_machine(machine.run()) == uninterrupted[1]
+    assert machine.adapter() == uninterrupted[0]
+    assert "is not what was written: training goes on from the checkpoint before" in caplog.text
+
+
+def test_a_damaged_best_adapter_is_not_the_result(tmp_path: Path) -> None:
+    best = tmp_path / "checkpoints" / "best"
+    best.mkdir(parents=True)
+    (best / "adapter_model.safetensors").write_bytes(b"numbers")
+    checkpoints.seal(best)
+    (best / "adapter_model.safetensors").write_bytes(b"numbera")
+    with pytest.raises(TrainingError, match=r"adapter_model\.safetensors is not what was written.*delete"):
+        training_state.finish(None, tmp_path, {}, best=True)
+    assert not (tmp_path / "training.json").exists()

@@ -48,7 +48,7 @@ def test_a_copy_is_written_once(layout: Layout) -> None:
     assert copy_of(layout, "captions")[0].stat().st_mtime_ns > before
 
 
-def test_a_reader_goes_on_through_one_publication(layout: Layout) -> None:
+def test_a_reader_goes_on_through_publications(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(layout, [write(layout)])
     with connect(layout) as reader:
         fewer = write(layout)
@@ -57,11 +57,29 @@ def test_a_reader_goes_on_through_one_publication(layout: Layout) -> None:
             if row["stage"] == "captions":
                 row.update(sha256=manifest["sha256"], row_count=1)
         publish(layout, [fewer])
+        publish(layout, [fewer])
         assert len(copy_of(layout, "captions")) == 2
         assert reader.execute("SELECT count(*) FROM captions").fetchall() == [(2,)]
     assert ask(layout, "SELECT count(*) FROM captions") == [(1,)]
+    monkeypatch.setattr(copies, "KEPT_S", 0.0)
     publish(layout, [fewer])
     assert len(copy_of(layout, "captions")) == 1
+
+
+def test_a_copy_that_is_needed_again_stays(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forced run whose result is what it was: the file has the same name."""
+    monkeypatch.setattr(copies, "KEPT_S", 0.0)
+    facts = write(layout)
+    publish(layout, [facts])
+    kept = copy_of(layout, "captions")
+    for changed in ("another", facts.rows["shards"][2]["sha256"]):
+        for row in facts.rows["shards"]:
+            if row["stage"] == "captions":
+                row.update(sha256=changed)
+        publish(layout, [facts])
+    publish(layout, [facts])
+    assert copy_of(layout, "captions") == kept
+    assert len(ask(layout, "FROM captions")) == 2
 
 
 def test_what_cannot_be_copied_is_an_empty_file_until_it_can(layout: Layout) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import files
+from storage import files, sealed
 from storage.layout import Layout, open_workspace
 from storage.mirror import Mirror
 from storage.remote import bucket_of
@@ -32,7 +32,7 @@ def test_what_one_machine_writes_another_reads(layout: Layout, other: Layout) ->
         temporary.write_text("one")
     assert seen(other, "a.txt") == seen(layout, "a.txt") == "one"
     files.write_json(other, other.root / "b.json", {"a": 1})
-    assert seen(layout, "b.json") == seen(other, "b.json") == '{\n "a": 1\n}\n'
+    assert seen(layout, "b.json") == seen(other, "b.json") == sealed.dumps({"a": 1}).decode()
     files.unlink(other, other.root / "a.txt")
     assert seen(layout, "a.txt") is None
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from example_rows import ROWS
 
+from model.dialogue import Rejected
 from model.errors import UnknownRun, WorkspaceError
-from storage import ledger
+from storage import findings, ledger
 from storage.layout import Layout
 from storage.shards import write_shard
 
@@ -82,6 +83,24 @@ def test_the_list_of_shards_is_unknown_until_written(layout: Layout) -> None:
     layout.shard_list("k").parent.mkdir(parents=True)
     layout.shard_list("k").write_text('{"shards": [{"shard": 0, "split": "train", "rows": 3}]}')
     assert ledger.shard_list(layout, "k") == [{"shard": 0, "split": "train", "rows": 3}]
+
+
+def test_many_shards_have_the_states_of_each(layout: Layout) -> None:
+    def both(*shards: int) -> list[str]:
+        found = ledger.shard_states(layout, "captions", "k", shards)
+        assert found == [ledger.shard_state(layout, "captions", "k", shard) for shard in shards]
+        return [state for state, _ in found]
+
+    assert both() == []
+    for shard in range(3):
+        write(layout, shard)
+    assert both(2, 0, 1) == ["done"] * 3
+    layout.part("captions", "k", 1).write_bytes(b"short")
+    layout.part("captions", "k", 2).unlink()
+    assert both(0, 1, 2) == ["done", "corrupt", "corrupt"]
+    ledger.record_failure(layout, "captions", "k", 3, {"error": "no room"})
+    layout.manifest("captions", "k", 0).write_text("noise")
+    assert both(0, 1, 3, 4) == ["missing", "corrupt", "failed", "missing"]
 
 
 # ---- runs
@@ -156,7 +175,7 @@ def test_without_runs_the_message_says_how_to_make_one(layout: Layout) -> None:
 def test_a_damaged_record_of_a_run_is_named(layout: Layout, text: str) -> None:
     save(layout, "demo-1")
     layout.run_file("demo-1").write_text(text)
-    with pytest.raises(WorkspaceError, match=r"demo-1\.json is damaged: delete it"):
+    with pytest.raises(WorkspaceError, match=r"demo-1\.json is damaged: `dialoguellm fsck --repair`"):
         ledger.runs(layout)
 
 
@@ -205,14 +224,14 @@ def test_only_running_attempts_of_this_run_are_marked(layout: Layout) -> None:
 
 
 def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
-    assert ledger.comparisons(layout) == []
+    assert findings.comparisons(layout) == []
     for value in (1, 2):
-        ledger.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
-    ledger.save_comparison(layout, "a", [{"metric": "macro_f1"}])
-    assert ledger.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
+        findings.save_comparison(layout, "b", [{"metric": "accuracy", "p": value}])
+    findings.save_comparison(layout, "a", [{"metric": "macro_f1"}])
+    assert findings.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
     (layout.comparisons / "b.json").write_text("{")
     with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
-        ledger.comparisons(layout)
+        findings.comparisons(layout)
 
 
 def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(layout: Layout) -> None:
@@ -228,11 +247,11 @@ def test_readings_of_the_test_split_are_those_of_the_adapter_in_whatever_run(lay
 
 
 def test_exports_are_numbered_and_are_no_attempts(layout: Layout) -> None:
-    assert ledger.exports(layout, "demo-1") == []
+    assert findings.exports(layout, "demo-1") == []
     for passed in (False, True):
-        ledger.record_export(layout, "demo-1", {"passed": passed})
-    ledger.record_export(layout, "demo-2", {"passed": True})
-    found = ledger.exports(layout, "demo-1")
+        findings.record_export(layout, "demo-1", {"passed": passed})
+    findings.record_export(layout, "demo-2", {"passed": True})
+    found = findings.exports(layout, "demo-1")
     assert [(one["run_id"], one["export"], one["passed"]) for one in found] == [
         ("demo-1", 1, False),
         ("demo-1", 2, True),
@@ -256,11 +275,47 @@ def test_readings_by_commands_stand_with_those_of_attempts(layout: Layout) -> No
 
 
 def test_what_was_found_with_other_descriptions_is_kept_under_its_key(layout: Layout) -> None:
-    assert ledger.counterfactual(layout, "demo-1", "abc") is None
+    assert findings.counterfactual(layout, "demo-1", "abc") is None
     for key, value in (("abc", 1), ("def", 2), ("abc", 3)):
-        ledger.save_counterfactual(layout, "demo-1", key, [{"value": value}])
-    assert ledger.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
-    assert ledger.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
+        findings.save_counterfactual(layout, "demo-1", key, [{"value": value}])
+    assert findings.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
+    assert findings.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
     (layout.attempts("demo-1") / "counterfactual-abc.json").write_text("{")
     with pytest.raises(WorkspaceError, match=r"counterfactual-abc.json is damaged: delete it, `dialoguellm counterf"):
-        ledger.counterfactuals(layout, "demo-1")
+        findings.counterfactuals(layout, "demo-1")
+
+
+def test_a_number_is_never_given_twice(layout: Layout) -> None:
+    save(layout, "demo-1")
+    for _ in range(3):
+        ledger.record_reading(layout, "demo-1", "a", "explain", 1)
+    (layout.attempts("demo-1") / "reading-0001.json").unlink()
+    ledger.record_reading(layout, "demo-1", "a", "compare", 1)
+    assert [read["stage"] for read in ledger.readings(layout, "demo-1")] == ["explain", "explain", "compare"]
+
+
+@pytest.mark.parametrize("kind", ["attempt", "reading", "export"])
+def test_a_damaged_record_beside_a_run_is_named_and_not_left_out(layout: Layout, kind: str) -> None:
+    save(layout, "demo-1")
+    start(layout)
+    ledger.record_reading(layout, "demo-1", "a", "explain", 1)
+    findings.record_export(layout, "demo-1", {})
+    path = layout.attempts("demo-1") / f"{kind}-0001.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    read = {"attempt": ledger.attempts, "reading": ledger.readings, "export": ledger.exports}[kind]
+    with pytest.raises(WorkspaceError, match=rf"{kind}-0001\.json is damaged: `dialoguellm fsck --repair`"):
+        read(layout, "demo-1")
+
+
+def test_what_is_later_is_later_whatever_the_clock_says() -> None:
+    assert ledger.later_than("") <= ledger.now()
+    assert ledger.later_than("2999-01-01T00:00:00.000+00:00") == "2999-01-01T00:00:00.001+00:00"
+    assert ledger.later_than("no time") <= ledger.now()
+
+
+def test_deleted_rejects_make_a_shard_corrupt(layout: Layout) -> None:
+    refused = Rejected("demo/train/kitchen/9", "captions", "no_frames", "why")
+    write_shard(layout, "captions", "k", 0, [*ROWS["captions"], refused], {})
+    assert ledger.shard_state(layout, "captions", "k", 0)[0] == "done"
+    layout.part("rejects", "k", 0).unlink()
+    assert ledger.shard_state(layout, "captions", "k", 0)[0] == "corrupt"

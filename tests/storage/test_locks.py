@@ -14,7 +14,7 @@ import pytest
 from model.errors import WorkspaceLocked
 from storage.layout import Layout
 from storage.ledger import safe_name
-from storage.locks import WAREHOUSE, holding
+from storage.locks import WAREHOUSE, holding, is_held
 
 HOLD = (
     "import sys; from pathlib import Path; from storage.layout import Layout; from storage.locks import holding\n"
@@ -80,3 +80,11 @@ def test_the_same_process_cannot_hold_it_twice(layout: Layout) -> None:
 
 def test_no_run_can_have_the_name_of_the_warehouse() -> None:
     assert not safe_name(WAREHOUSE)
+
+
+def test_a_held_lock_can_be_seen(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert not is_held(layout.lock("x"))
+    with holding(layout, "demo"):
+        assert is_held(layout.lock("demo"))
+    assert not is_held(layout.lock("demo"))

@@ -150,3 +150,18 @@ def test_a_workspace_in_a_folder_keeps_its_own(tmp_path: Path) -> None:
     move(layout, folder, layout.model("j"))
     assert held(layout.model("j")) == {"a": "1"}
     assert json.dumps(sorted(path.name for path in folder.parent.iterdir())) == '["j"]'
+
+
+def test_what_a_stage_left_is_listed_and_compared(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    folder = fill(layout, adapter__weights="1", log="2", checkpoints__step="3", **{".half": "4"})
+    listed = model_folders.listed(layout, folder)
+    assert set(listed) == {"models/k/adapter/weights", "models/k/log"}
+    model_folders.check(layout, listed)
+    (folder / "log").unlink()
+    fill(layout, log="3")
+    with pytest.raises(WorkspaceError, match=r"log is damaged .*`dialoguellm fsck --repair`"):
+        model_folders.check(layout, listed)
+    (folder / "log").unlink()
+    with pytest.raises(WorkspaceError, match="log cannot be read"):
+        model_folders.check(layout, listed)

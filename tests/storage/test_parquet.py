@@ -113,7 +113,7 @@ def test_a_damaged_file_is_named(path: Path, how: str) -> None:
         lambda *given: parquet.read(*given, [FIRST]),
         lambda *given: parquet.read_columns(*given, ["jpeg"]),
     ):
-        with pytest.raises(WorkspaceError, match=r"part-00004\.parquet is damaged .*delete it and `dialoguellm run`"):
+        with pytest.raises(WorkspaceError, match=r"part-00004\.parquet is damaged .*`dialoguellm fsck --repair` sets"):
             read(path, "keyframes")
 
 

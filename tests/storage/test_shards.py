@@ -18,7 +18,7 @@ from example_rows import FIRST, ROWS, SECOND
 
 from model.dialogue import Rejected, Utterance
 from model.errors import WorkspaceError
-from storage import shards, tables
+from storage import parquet, shards, tables
 from storage.layout import Layout
 from storage.ledger import shard_state
 from storage.shards import read_columns, read_manifest, read_rows, read_table, write_shard
@@ -61,6 +61,7 @@ def test_the_manifest_says_what_was_written(layout: Layout) -> None:
 
     manifest = write_shard(layout, "utterances", "k", 3, rows(), facts)
     part = layout.part("utterances", "k", 3).read_bytes()
+    refused = layout.part("rejects", "k", 3).read_bytes()
     assert (
         manifest
         == read_manifest(layout.manifest("utterances", "k", 3))
@@ -74,6 +75,9 @@ def test_the_manifest_says_what_was_written(layout: Layout) -> None:
             "rejected_utterances": 2,
             "bytes": len(part),
             "sha256": hashlib.sha256(part).hexdigest(),
+            "content": parquet.content(layout.part("utterances", "k", 3)),
+            "rejects_bytes": len(refused),
+            "rejects_sha256": hashlib.sha256(refused).hexdigest(),
         }
     )
     assert read_rows(layout, "utterances", "k", 3) == UTTERANCES
@@ -215,7 +219,7 @@ def test_a_damaged_file_is_named(layout: Layout) -> None:
     write_shard(layout, "utterances", "k", 4, UTTERANCES, {})
     layout.part("utterances", "k", 4).write_bytes(b"noise" * 50)
     for read in (read_rows, read_table, lambda *given: read_columns(*given, ["text"])):
-        with pytest.raises(WorkspaceError, match=r"part-00004\.parquet is damaged .*delete it and `dialoguellm run`"):
+        with pytest.raises(WorkspaceError, match=r"part-00004\.parquet is damaged .*`dialoguellm fsck --repair` sets"):
             read(layout, "utterances", "k", 4)
 
 

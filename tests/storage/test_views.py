@@ -16,7 +16,7 @@ from scored_run import corpus_lines, recorded, right_but, says, scored
 
 from model import emotions
 from model.dialogue import Caption, Instruction, Keyframe, Prediction, Rejected, TrainingStep
-from storage import ledger
+from storage import findings
 from storage.layout import Layout
 from storage.queries import connect, query
 from storage.shards import write_shard
@@ -204,14 +204,14 @@ def layout(tmp_path: Path) -> Layout:
 
 def test_comparisons_are_those_of_the_files(layout: Layout) -> None:
     row = {"comparison": "k", "first": "a:tuned", "second": "b:tuned", "corpus": "demo", "split": "test", "p": 0.5}
-    ledger.save_comparison(layout, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
+    findings.save_comparison(layout, "k", [{**row, "metric": name} for name in ("accuracy", "macro_f1")])
     for _ in range(2):
         store(layout, [])
         assert answer(layout, "SELECT metric, p, low FROM comparisons") == [
             ("accuracy", 0.5, None),
             ("macro_f1", 0.5, None),
         ]
-    ledger.save_comparison(layout, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
+    findings.save_comparison(layout, "l", [{**row, "comparison": "l", "metric": "accuracy", "swap_p": 0.25}])
     store(layout, [])
     assert answer(layout, "SELECT swap_p FROM comparisons ORDER BY ALL") == [(0.25,), (None,), (None,)]
     for path in layout.comparisons.iterdir():

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from model.dialogue import TrainingStep
-from tasks.charts import class_f1, confusion, reliability, training_curve
+from tasks.charts import class_f1, confusion, differences, reliability, training_curve
 from tasks.confidence import Bin
 
 LABELS = ["neutral", "joy", "anger"]
@@ -30,6 +30,7 @@ DRAW = {
     "confusion": lambda: confusion([[3, 1, 0], [0, 1234, 0], [0, 0, 0]], LABELS, LABELS, "a matrix"),
     "class_f1": lambda: class_f1(LABELS, {"tuned": [0.5, 0.25, 0.0], "floor": [0.1, 0.2, 0.3]}, [3, 4, 5], "bars"),
     "reliability": lambda: reliability([Bin(0.2, 0.3, 7, 0.25, 0.5), Bin(0.9, 1.0, 1234, 0.95, 0.9)], "bars"),
+    "differences": lambda: differences(LABELS, [3, 4, 5], [0.5, -0.25, 0.0], [(0.1, 0.9), (-0.5, 0.1), None], "bars"),
     "training": lambda: training_curve(steps(30), "a curve"),
 }
 
@@ -105,3 +106,8 @@ def test_the_weighted_f1_of_the_dev_rows_has_an_axis_of_its_own() -> None:
     assert {"0.5", "1.0"} <= {*found}
     without = texts(training_curve([dataclasses.replace(step, dev_weighted_f1=None) for step in log], "alt"))
     assert "dev weighted F1 (right)" not in without
+
+
+def test_differences_go_both_ways_from_a_line() -> None:
+    svg = figure("differences")
+    assert {"+50.0", "-25.0", "+0.0", "neutral (3)", "joy (4)"} <= {*texts(svg)}

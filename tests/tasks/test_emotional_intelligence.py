@@ -12,7 +12,7 @@ from playing_server import Reply, Seen, playing, says
 from seceu_file import SCORES, write
 
 from model.errors import ServerError, WorkspaceError
-from storage import ledger
+from storage import findings
 from storage.layout import Layout, open_workspace
 from storage.queries import connect, query
 from storage.warehouse import publish
@@ -87,14 +87,14 @@ def test_a_servers_answers_are_measured_and_kept(test: Test, layout: Layout) -> 
 def test_a_server_that_cannot_be_used_leaves_nothing(test: Test, layout: Layout) -> None:
     with playing(Reply(status=404)) as server, pytest.raises(ServerError, match="set --model to a name that it lists"):
         Questions(layout, test, Options()).of_server(SeceuServer(server=server.url, model="org/nobody"))
-    assert ledger.seceu(layout) == ([], [])
+    assert findings.seceu(layout) == ([], [])
 
 
 def test_a_model_that_says_nothing_of_use_has_no_score(test: Test, layout: Layout, tiny_model: Path) -> None:
     options = Options(examples=0, max_new_tokens=4)
     (found,) = Questions(layout, test, options).of_model(str(tiny_model))
     assert (found["system"], found["answered"], found["distance"]) == (tiny_model.name, 0, None)
-    scores, answers = ledger.seceu(layout)
+    scores, answers = findings.seceu(layout)
     assert [row["fault"] for row in answers] == ["unparsed"] * 5
     assert all(isinstance(row["raw"], str) and row["n_tokens"] <= 4 for row in answers)
     told: list[Any] = []
@@ -108,7 +108,7 @@ def test_a_runs_tuned_model_and_its_base(test: Test, tiny_model: Path, tmp_path:
     run = described(tmp_path, tiny_model)
     rows = Questions(run.layout, test, Options(examples=0, max_new_tokens=4)).of_run(run)
     assert [(row["system"], row["run_id"]) for row in rows] == [(f"{run.run_id}:tuned", run.run_id), ("base", None)]
-    said = {name: [row["raw"] for row in ledger.seceu(run.layout)[1] if row["system"] == name] for name in
+    said = {name: [row["raw"] for row in findings.seceu(run.layout)[1] if row["system"] == name] for name in
             (f"{run.run_id}:tuned", "base")}  # fmt: skip
     assert len(said["base"]) == 5
     assert said["base"] != said[f"{run.run_id}:tuned"]
@@ -125,7 +125,7 @@ def test_a_damaged_record_is_named(layout: Layout, test: Test) -> None:
     (path,) = layout.seceu.iterdir()
     path.write_text("{}")
     with pytest.raises(WorkspaceError, match="delete it, `dialoguellm seceu` makes it again"):
-        ledger.seceu(layout)
+        findings.seceu(layout)
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason="the published items are not here: set DIALOGUELLM_TEST_DATA")

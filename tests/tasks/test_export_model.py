@@ -17,7 +17,7 @@ from tuned_run import base_of, tuned
 from model import lora, weight_files, weights
 from model.dialogue import Prediction
 from model.errors import SettingsError, TrainingError, WorkspaceError
-from storage import ledger
+from storage import findings
 from tasks import evaluate, export_model
 from tasks.export_model import MergeOptions, export_adapter, export_merged
 from tasks.label_scoring import score_rows
@@ -155,7 +155,7 @@ def test_a_merge_that_answers_otherwise_leaves_nothing_but_its_record(
     before = ask(run.layout, "FROM exports ORDER BY export")
     rebuild(run.layout)
     assert ask(run.layout, "FROM exports ORDER BY export") == before
-    assert [one["export"] for one in ledger.exports(run.layout, run.run_id)] == [1, 2]
+    assert [one["export"] for one in findings.exports(run.layout, run.run_id)] == [1, 2]
     assert load(run.layout, run.run_id).run_id == run.run_id
 
 

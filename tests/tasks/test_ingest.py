@@ -254,3 +254,33 @@ def test_the_identity_of_a_joint_corpus_is_that_of_its_parts(tmp_path: Path) -> 
     assert {name for name, digest in ingest.identity(settings).items() if before[name] != digest} == {
         "table-emorynlp table.csv"
     }
+
+
+def test_names_that_only_look_like_others_are_rejected(tmp_path: Path) -> None:
+    header = "split,dialogue_id,turn,speaker,text,emotion\n"
+    rows = [
+        "train,a,0,Ross,Hi.,joy",
+        "train,a,1,R\u043ess,Ho.,joy",
+        "train,a,2,Ross,Hm.,j\u043ey",
+        "train,\u0430,0,Ross,Oh.,joy",
+        "test,\u0430,0,Ross,Ah.,joy",
+        "train,a\u200b,3,Ross,Eh.,joy",
+        "dev,b,0,R\u043ess,Alone it is a name like any other.,joy",
+    ]
+    (tmp_path / "t.csv").write_text(header + "\n".join(rows), encoding="utf-8")
+    settings = IngestSettings(corpus="table", file=tmp_path / "t.csv", labels="meld")
+    found = run(settings, tmp_path)
+    assert [row.utterance_id for row in found if isinstance(row, Utterance)] == [
+        "table-meld/train/a/0",
+        "table-meld/dev/b/0",
+    ]
+    rejects = {row.reason: row.detail for row in found if isinstance(row, Rejected)}
+    assert sorted(row.reason for row in found if isinstance(row, Rejected)) == [
+        "bad_id",
+        "look_alike_dialogue",
+        "look_alike_dialogue",
+        "look_alike_speaker",
+        "unknown_label",
+    ]
+    assert r"speaker 'R\u043ess' looks like 'Ross'" in rejects["look_alike_speaker"]
+    assert r"('j\u043ey'), none of neutral" in rejects["unknown_label"]

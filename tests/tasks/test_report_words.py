@@ -9,8 +9,9 @@ import pytest
 from report_rows import TEST_IDS, about, metrics, utterance
 
 from model.dialogue import Rejected, TrainingStep
+from tasks.page import percent
 from tasks.report_scores import Scores
-from tasks.report_words import lead, notes, percent, readings
+from tasks.report_words import lead, notes, readings
 
 MANY = Scores(metrics(n=5000), "demo")
 LINES = [utterance(name) for name in TEST_IDS]

@@ -1,0 +1,86 @@
+"""Whether results.duckdb can be read through, and tells what the lake has. DuckDB keeps a checksum of each block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storage.fsck import AGAIN, Fault
+from storage.layout import Layout
+from storage.shards import file_sha256, read_manifest
+from storage.warehouse import OFFLINE
+
+if TYPE_CHECKING:
+    import duckdb
+
+REBUILD = "`fsck --repair`, or `dialoguellm warehouse rebuild`"
+
+_SHARDS = """
+    SELECT DISTINCT k.output, k.stage, k.stage_key, s.shard, s.sha256
+    FROM stage_shards s JOIN (SELECT DISTINCT output, stage, stage_key FROM stages) k USING (stage_key)
+    WHERE s.state = 'done'
+    ORDER BY ALL
+"""
+
+
+def warehouse(layout: Layout, wanted: Callable[[str], bool]) -> Iterator[Fault]:
+    """Faults of the database; of its rows and copies those of the stage keys that are ``wanted``."""
+    import duckdb
+
+    if not layout.database.exists():
+        return
+    try:
+        with duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE)) as connection:
+            _read_through(connection)
+            shards = connection.execute(_SHARDS).fetchall()
+            about = dict(connection.execute("SELECT name, value FROM about").fetchall())
+            copies = _copies(connection)
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        yield _fault(layout.database.name, f"it cannot be read ({str(error).strip().partition(chr(10))[0]})")
+        return
+    yield from _rows(layout, [row for row in shards if wanted(row[2])])
+    if about.get("workspace") == str(layout.root):  # else the workspace was moved, which queries say by themselves
+        yield from _files(layout, [row for row in copies if wanted(row[0])])
+
+
+def _read_through(connection: duckdb.DuckDBPyConnection) -> None:
+    tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    for (table,) in tables:
+        connection.execute(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()
+
+
+def _copies(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Stage key, path and digest; an earlier program noted no digest."""
+    columns = {row[0] for row in connection.execute("DESCRIBE copies").fetchall()}
+    digest = "sha256" if "sha256" in columns else "NULL"
+    return connection.execute(f"SELECT stage_key, path, {digest} FROM copies ORDER BY path").fetchall()
+
+
+def _rows(layout: Layout, shards: list[tuple[Any, ...]]) -> Iterator[Fault]:
+    for table, stage, key, shard, digest in shards:
+        place = layout.manifest(table, key, shard)
+        manifest = read_manifest(place)
+        if manifest is None and not place.exists():
+            name = place.relative_to(layout.root).as_posix()
+            detail = "results.duckdb knows this shard as done, and its manifest is gone"
+            part = layout.part(table, key, shard)
+            yield Fault("missing", name, detail, AGAIN, stage, shard, key, (part, layout.part("rejects", key, shard)))
+        elif manifest is not None and digest is not None and manifest.get("sha256") != digest:
+            detail = f"it tells of other rows of {stage} {shard} ({key}) than the lake has"
+            yield _fault(layout.database.name, detail)
+
+
+def _files(layout: Layout, copies: list[tuple[Any, ...]]) -> Iterator[Fault]:
+    for _, path, digest in copies:
+        file = Path(path)
+        if not file.is_file():
+            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries is not there")
+        elif not file.stat().st_size:
+            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries could not be made")
+        elif digest is not None and file_sha256(file) != digest:
+            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries is not what was written")
+
+
+def _fault(file: str, detail: str) -> Fault:
+    return Fault("warehouse", file, detail, REBUILD)

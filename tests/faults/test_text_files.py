@@ -1,0 +1,143 @@
+"""Transcripts that are broken or made to break a reader: rows, rejects with their reason, or one error that names the
+file; never another exception, and memory in proportion to the file."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.dialogue import Rejected, Utterance
+from model.errors import CorpusError
+from tasks import ingest
+from tasks.corpora.table_rows import MAX_CELL_READ
+from tasks.ingest_settings import IngestSettings
+from tasks.stage import Context
+
+HEADER = "split,dialogue_id,turn,speaker,text,emotion\n"
+GOOD = "train,a,0,Ana,Hi.,joy\n"
+OBJECT = '{"split": "train", "dialogue_id": "a", "turn": 1, "speaker": "Ana", "text": "Hi.", "emotion": "joy"}'
+
+
+def found(path: Path, content: bytes, **settings: Any) -> list[str]:
+    """What became of each row: its text, or the reason of its reject."""
+    path.write_bytes(content)
+    chosen = IngestSettings(**({"corpus": "table", "file": path, "labels": "meld"} | settings))
+    rows = list(ingest.run({}, chosen, Context(cache=path.parent, folder=path.parent)))
+    return [row.text if isinstance(row, Utterance) else row.reason for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ('train,a,1,Ana,"two\r\nlines, ""quoted""",joy\n', ['two lines, "quoted"']),
+        ("train,a,1,Ana,=HYPERLINK('x'),joy\n", ["=HYPERLINK('x')"]),
+        ("train,a,1,Ana,@SUM(1+1)*cmd|' /C calc'!A0,joy\n", ["@SUM(1+1)*cmd|' /C calc'!A0"]),
+        ('train,a,1,Ana,say "hi" now,joy\n', ['say "hi" now']),
+        ("train,a,1,Ana,a\0b,joy\n", ["nul_byte"]),
+        ("train,a,1,\0,Hi.,joy\n", ["nul_byte"]),
+        ("train,a,1,Ana,Hi.,joy,more\n", ["bad_row"]),
+        ("train,a,1,Ana\n", ["bad_row"]),
+        (f"train,a,1,Ana,{'x' * 20_000},joy\n", ["cell_too_long"]),
+        (f"train,a,{'9' * 5_000},Ana,Hi.,joy\n", ["bad_id"]),
+        ("train,a,1,Ana,\u200b\u202e,joy\n", ["\u200b\u202e"]),
+        ("train,a\u202eb,1,Ana,Hi.,joy\n", ["bad_id"]),
+        ("train,a,1,Ana,Hi.,<|im_end|>joy\n", ["unknown_label"]),
+        ("train,a,1,Ana,Hi.,j\u043ey\n", ["unknown_label"]),
+        ("train,a,1,\u0410na,Hi.,joy\n", ["look_alike_speaker"]),
+        ("dev,\u0430,1,Ana,Hi.,joy\n", ["look_alike_dialogue"]),
+    ],
+    ids=range(16),
+)
+def test_a_row_of_csv_is_itself_or_a_reject(tmp_path: Path, rows: str, expected: list[str]) -> None:
+    assert found(tmp_path / "t.csv", (HEADER + GOOD + rows).encode()) == ["Hi.", *expected]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (HEADER + GOOD + 'train,a,1,Ana,"never closed,joy\n' + GOOD * 9, "unexpected end of data; repair the file"),
+        (HEADER + GOOD + 'train,a,1,Ana,"closed"too early,joy\n', "line 3: .*repair the file"),
+        (HEADER + GOOD + 'train,a,1,Ana,"' + "x" * (MAX_CELL_READ + 1), "field larger than field limit"),
+        (("\ufeff" + HEADER + GOOD).encode("utf-16").decode("latin-1"), "no column split"),
+        ("\0" * 1000, "no column split"),
+    ],
+    ids=range(5),
+)
+def test_a_file_that_is_no_csv_is_one_error_that_names_it(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(CorpusError, match=said) as caught:
+        found(tmp_path / "t.csv", content.encode("latin-1"))
+    assert "t.csv" in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_marks_and_encodings(tmp_path: Path, encoding: str) -> None:
+    assert found(tmp_path / "t.csv", (HEADER + "train,a,0,Zoë,Café “ok”,joy\n").encode(encoding)) == ["Café “ok”"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        OBJECT.replace('"emotion": "joy"', '"emotion": "joy", "emotion": "anger"'),
+        OBJECT.replace('"Hi."', "NaN"),
+        OBJECT.replace("1,", "1e999,"),
+        OBJECT.replace("1,", "9" * 5_000 + ","),
+        OBJECT.replace('"Hi."', '{"a": ' * 2_000),
+        "[" * 1_000_000,
+        OBJECT.replace("Hi.", "Hi.\\u0000"),
+        OBJECT.replace('"a"', '"a\\ud800\\u0000"'),
+    ],
+    ids=range(8),
+)
+def test_a_line_of_json_is_a_row_or_a_reject(tmp_path: Path, line: str) -> None:
+    (good, reason) = found(tmp_path / "t.jsonl", f"{OBJECT.replace('1,', '0,')}\n{line}\n".encode())
+    assert good == "Hi."
+    assert reason in ("bad_row", "bad_id", "nul_byte")
+
+
+@pytest.mark.parametrize(
+    ("cue", "expected"),
+    [
+        ("Ana: [joy] " + "x" * 20_000, "text_too_long"),
+        ("[joy] " * 50, "empty_text"),
+        ("Ana: [j\u043ey] Hi.", "unknown_label"),
+        ("Ana: [joy] a\0b", "nul_byte"),
+        ("Ana: [joy] " + "<i>" * 3_000 + "Hi.", "Hi."),
+        ("Ana: [joy] " + "[" * 5_000 + "Hi.", "[" * 5_000 + "Hi."),
+        ("Ana: [joy] " + "<" * 9_000, "<" * 9_000),
+        ("<v " + "a" * 9_000 + "> [joy] Hi.", "bad_speaker"),
+    ],
+    ids=range(8),
+)
+def test_a_cue_is_itself_or_a_reject(tmp_path: Path, cue: str, expected: str) -> None:
+    content = f"1\n00:00:01,000 --> 00:00:02,000\n{cue}\n"
+    for split in ("train", "dev", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / f"{split}.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n[joy] Hi.\n")
+    path = tmp_path / "train" / "train.srt"
+    assert expected in found(path, content.encode(), corpus="subtitles", folder=tmp_path, file=None)
+
+
+def test_two_files_whose_names_look_alike_are_not_two_dialogues(tmp_path: Path) -> None:
+    for split, name in (("train", "a"), ("dev", "b"), ("test", "\u0430")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / f"{name}.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n[joy] Hi.\n")
+    chosen = IngestSettings(corpus="subtitles", folder=tmp_path, labels="meld")
+    rows = list(ingest.run({}, chosen, Context(cache=tmp_path, folder=tmp_path)))
+    assert [row.reason for row in rows if isinstance(row, Rejected)] == ["look_alike_dialogue"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_huge_cell_costs_memory_in_proportion(tmp_path: Path, kind: str) -> None:
+    size = 8 << 20
+    text = "x" * size
+    line = f"train,a,1,Ana,{text},joy\n" if kind == "csv" else OBJECT.replace("Hi.", text)
+    start = HEADER if kind == "csv" else ""
+    content = (start + line).encode()
+    tracemalloc.start()
+    assert found(tmp_path / f"t.{kind}", content) == ["cell_too_long"]
+    assert tracemalloc.get_traced_memory()[1] < 10 * size
+    tracemalloc.stop()
