@@ -1,11 +1,12 @@
-"""What dies under a worker, and what it takes to go on: flow, worker, server, all three, cancelling, two at once.
+"""What dies under a worker, and what it takes to go on: flow, worker, server, all three; cancelling; two at once.
 
 python benchmarks/outages.py [--only NAME] [--keep DIR] [--cache workspace/cache]
 
 A real server, process worker and deployment (prefect.yaml). Each outage has a workspace of its own: the pipeline on the
 soak test's cut of the demo is started as the UI starts it, and while its second shard of captions is made something is
-killed by SIGKILL, or the run is cancelled. Then what a person would do: start again what is gone, `dialoguellm reap`,
-the UI's Retry. The floor: the run ends, with the tables of one that nobody disturbed, and no process is left.
+killed by SIGKILL, or the run is cancelled, then or while it trains. Then what a person would do: start again what is
+gone, `dialoguellm reap`, the UI's Retry. The floor: the run ends, with the tables of one that nobody disturbed, and no
+process is left.
 """
 
 from __future__ import annotations
@@ -88,6 +89,12 @@ def cancelled(site: Site, run: str, row: Row) -> None:
     row.append("Retry")
 
 
+def cancelled_in_training(site: Site, run: str, row: Row) -> None:
+    """A model's stages have a process of their own, which ends with the run; its shard has not failed by that."""
+    site.wait_for_training(run)
+    cancelled(site, run, row)
+
+
 def two_at_once(site: Site, run: str, row: Row) -> None:
     second = site.begin(site.workspaces[run], queue=False)
     state = site.wait(second, "FAILED", "CRASHED", "COMPLETED", seconds=180)
@@ -102,6 +109,7 @@ OUTAGES: dict[str, Callable[[Site, str, Row], None]] = {
     "server": server_killed,
     "all three": all_killed,
     "cancelled": cancelled,
+    "cancelled in training": cancelled_in_training,
     "two at once": two_at_once,
 }
 

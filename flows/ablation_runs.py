@@ -117,7 +117,7 @@ def run_grid(grid: Grid, root: Path, wanted: Wanted, do: Do, say: Callable[[str]
         raise SettingsError(f"{grid.name} is {len(members):,} runs, more than {MOST}: --yes, or --only PATTERN")
     layout = open_workspace(root, create=True)
     with holding(layout, f"_ablation-{grid.name}"):
-        record = ablation.begin(layout, grid)
+        record = ablation.begin(layout, grid, dev=wanted.dev)
         finished = Finished(record, layout.ablation(grid.name) / "index.html")
         ablations.save(layout, record)
         walk = _Walk(layout, wanted, record, finished, do, say)

@@ -69,6 +69,8 @@ def of_seeds(config: str, seeds: Sequence[int], overrides: Sequence[str] = ()) -
     cell = Cell(base, "seeds", {}, dict(map(_override, overrides)), _tuned(settings))
     if not cell.tuned:
         raise SettingsError(f"{source}: finetune is off, so that no seed of training plays a part")
+    if fault := _several_hosts(settings):
+        raise SettingsError(f"{source}: {fault}")
     return Grid(f"{values['name']}.seeds", source, values.get("workspace", "workspace"), (cell,), tuple(seeds), "seeds")
 
 
@@ -168,6 +170,9 @@ def _checked(cells: Sequence[Cell], faults: Faults) -> tuple[list[Cell], tuple[t
             lines = str(error).splitlines()
             faults.add(*(f"{cell.label}: {line.strip()}" for line in lines[1:] or lines))
             continue
+        if fault := _several_hosts(settings):
+            faults.add(f"{cell.label}: {fault}")
+            continue
         sign = _sign(cell.base.name, settings)
         if sign in kept:
             same.append((cell.id, kept[sign].id))
@@ -187,6 +192,17 @@ def _sign(base: str, settings: Mapping[str, StageSettings]) -> str:
         else:
             found.append(None)
     return json.dumps(found, sort_keys=True, default=str)
+
+
+def _several_hosts(settings: Mapping[str, StageSettings]) -> str | None:
+    """What is wrong with a cell that other hosts are to lend to: they would have to know which of its runs is on."""
+    hosts = getattr(settings["finetune"], "hosts", 1)
+    if hosts == 1 or not _tuned(settings):
+        return None
+    return (
+        f"finetune.hosts = {hosts}: the runs of a grid, and those of --seeds, train on one host; take it out, or give "
+        "each run by itself on every host: `dialoguellm run CONFIG --set name=… --set finetune.seed=…`"
+    )
 
 
 def _tuned(settings: Mapping[str, StageSettings]) -> bool:

@@ -6,7 +6,7 @@ Whatever it is, a shard is the same Prefect task, reads and writes the same file
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -90,6 +90,14 @@ def lost(future: PrefectFuture[Any]) -> str | None:
     if getattr(inner, "status", None) in ("error", "lost", "cancelled"):
         return f"its worker was lost ({inner.exception()!r})" if inner.status == "error" else "it was cancelled"
     return None
+
+
+def give_up(futures: Iterable[PrefectFuture[Any]]) -> None:
+    """Shards that are not begun yet are not begun any more."""
+    for future in futures:
+        cancel = getattr(getattr(future, "wrapped_future", None), "cancel", None)
+        if cancel:
+            cancel()
 
 
 def _task_runner(settings: RunSettings) -> Any:

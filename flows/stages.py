@@ -72,20 +72,24 @@ def execute(run: Run, stage: Stage, shards: Sequence[int]) -> list[Failure]:
     failures, rest, waiting = [], iter(shards), deque[tuple[int, PrefectFuture[Any]]]()
     most = runner.ahead(run)
     with showing(stage, shards) as progress, sent_to_server(), apart(run, stage):
-        while True:
-            for shard in islice(rest, most - len(waiting)):
-                waiting.append((shard, _submit(run, stage, shard, progress)))
-            if not waiting:
-                break
-            shard, future = waiting.popleft()
-            future.wait(UPDATE_S)
-            while not future.state.is_final() and not runner.lost(future):
-                artifact.show(progress)
+        try:
+            while True:
+                for shard in islice(rest, most - len(waiting)):
+                    waiting.append((shard, _submit(run, stage, shard, progress)))
+                if not waiting:
+                    break
+                shard, future = waiting[0]
                 future.wait(UPDATE_S)
-            progress.finished(shard)
-            if not future.state.is_completed():
-                failures.append(Failure(shard, runner.lost(future) or _first_line(future.state)))
-            artifact.show(progress)
+                while not future.state.is_final() and not runner.lost(future):
+                    artifact.show(progress)
+                    future.wait(UPDATE_S)
+                waiting.popleft()
+                progress.finished(shard)
+                if not future.state.is_completed():
+                    failures.append(Failure(shard, runner.lost(future) or _first_line(future.state)))
+                artifact.show(progress)
+        finally:  # a run that is cancelled begins nothing more while it says so
+            runner.give_up(future for _, future in waiting)
         artifact.show(progress, now=True)
     return failures
 

@@ -27,8 +27,11 @@ def place(member: Member, *, test: bool) -> Place:
     return member.cell.base.name, member.cell.label, member.seed, test
 
 
-def begin(layout: Layout, grid: Grid) -> Record:
-    """The grid's record, with what its last one knew of cells that it still has."""
+def begin(layout: Layout, grid: Grid, *, dev: bool = True) -> Record:
+    """The grid's record, with what its last one knew of cells that it still has.
+
+    Its runs are those of dev, or where nothing is chosen, without ``dev``, those that read test.
+    """
     earlier = ablations.find(layout, grid.name) or {"runs": [], "rows": [], "keys": {}}
     cells = [_cell(cell, grid) for cell in grid.cells]
     same = [{"cell": one, "as": other} for one, other in grid.same]
@@ -46,10 +49,10 @@ def begin(layout: Layout, grid: Grid) -> Record:
         "keys": earlier.get("keys", {}),
         "rows": earlier["rows"],
         "runs": [
-            known.get(place(member, test=test)) or _run(place(member, test=test))
+            known.get(at) or _run(at)
             for test in (False, True)
-            for member in grid.members(grid.cells, test=test)
-            if not test or place(member, test=True) in known
+            for at in (place(member, test=test) for member in grid.members(grid.cells, test=test))
+            if test is not dev or known.get(at, {"state": "pending"})["state"] != "pending"
         ],
     }
     return record

@@ -131,9 +131,10 @@ def _compared(row: Record, against: str) -> str:
 def _notes(record: Mapping[str, Any], readings: Sequence[Record]) -> list[str]:
     runs = record["runs"]
     tested = {(run["base"], run["cell"]) for run in runs if run["test"]}
-    notes = ["Cells are compared and chosen on dev; the runs of the grid do not open the test split."]
-    if record["rows"] and not any(row["split"] == "dev" for row in record["rows"]):
-        notes = []
+    notes = []
+    no_dev = record["rows"] and not any(row["split"] == "dev" for row in record["rows"])
+    if not no_dev and not all(run["test"] for run in runs):
+        notes.append("Cells are compared and chosen on dev; the runs of the grid do not open the test split.")
     if tested:
         adapters = len({read["adapter_key"] or read["run_id"] for read in readings})
         more = f", {len(readings)} readings in all" if len(readings) != adapters else ", each once"

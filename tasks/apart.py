@@ -46,29 +46,40 @@ class Apart:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None
         self._turn = threading.RLock()
+        self._over = False
 
     def run_shard(self, shard: int, progress: Progress = no_progress) -> Manifest:
-        """As tasks.run.run_shard. Raises ShardLost, and DialogueError for what our own checks refuse."""
+        """As tasks.run.run_shard. Raises ShardLost, and DialogueError for what our own checks refuse.
+
+        A shard whose stage is ended meanwhile, since its run was cancelled, has not failed: no failure is recorded, and
+        its DialogueError says that it is not worth another try.
+        """
         with self._turn:
-            if self._process is None:
+            if self._process is None and not self._over:
                 self._start()
+            if self._over:
+                self._ended(0.0)
+                raise self._cancelled(shard)
             where = {**journal.where()}
             request = {"workspace": self._run.layout.name, "run_id": self._run.run_id, "where": where}
             try:
                 self._pipe.send_bytes(json.dumps({**request, "stage": self._stage.name, "shard": shard}).encode())
                 answer = self._answer(shard, progress)
             except TimeoutError:
-                self.end()
+                self._ended(0.0)
                 told = f"said nothing for {self._patience_s:g} s and was ended; raise {self._stage.name}.hang_after_s"
                 raise self._lost(shard, f"{told} if that is too short") from None
             except (OSError, EOFError):
+                if self._over:
+                    raise self._cancelled(shard) from None
                 raise self._lost(shard, f"ended while it made the shard: {self._ended(EXITS_WITHIN_S)}") from None
         if "manifest" in answer:
             return dict(answer["manifest"])
         raise DialogueError(answer["refused"]) if "refused" in answer else RuntimeError(answer["failed"])
 
     def end(self) -> None:
-        """Ends the process, if there is one, at once; a thread that waits for its shard then raises ShardLost."""
+        """Ends the process, if there is one, at once and for good; a thread that waits for its shard then raises."""
+        self._over = True
         self._ended(0.0)
 
     def _ended(self, patience_s: float) -> str:
@@ -119,6 +130,9 @@ class Apart:
                 else:
                     return message
 
+    def _cancelled(self, shard: int) -> DialogueError:
+        return DialogueError(f"{self._stage.name} was ended before shard {shard} was done")
+
     def _lost(self, shard: int, told: str) -> ShardLost:
         error = ShardLost(f"the process of {self._stage.name} {told}")
         with journal.about(run_id=self._run.run_id, stage=self._stage.name, shard=shard):
@@ -139,10 +153,9 @@ def apart(run: Run, stage: Stage) -> Iterator[None]:
     try:
         yield
     finally:
-        del _OPEN[run.run_id, stage.name]
-        opened.end()
+        opened.end()  # it stays known as ended: a thread that still waits must not begin the shard in this process
 
 
 def opened(run: Run, stage: str) -> Apart | None:
-    """The stage's process, None where its shards are done in this one."""
+    """The stage's process, which may have been ended; None where its shards are done in this one."""
     return _OPEN.get((run.run_id, stage))

@@ -24,7 +24,7 @@ POOL = "outages"
 
 
 class Site:
-    """``workspaces`` holds the folder of each flow run by its id."""
+    """``workspaces`` holds the folder of each flow run by its id; ``busy`` counts the server's answers 503."""
 
     def __init__(self, soak: Soak) -> None:
         self.soak, self.home = soak, soak.folder / "site"
@@ -35,14 +35,18 @@ class Site:
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.workspaces: dict[str, Path] = {}
         self.pids: set[int] = set()
+        self.busy = 0
 
     @classmethod
     @contextmanager
-    def standing(cls, soak: Soak) -> Iterator[Site]:
+    def standing(cls, soak: Soak, at_once: int | None = None) -> Iterator[Site]:
+        """``at_once`` is the work pool's own limit, which starts runs in the order in which they were asked for."""
         site = cls(soak)
         site.start_server()
         try:
             site.prefect("work-pool", "create", "--type", "process", POOL)
+            if at_once:
+                site.prefect("work-pool", "set-concurrency-limit", POOL, str(at_once))
             site.prefect("deploy", "-n", "pipeline", "--pool", POOL)
             site.deployment = site.get("deployments/name/dialoguellm/pipeline")["id"]
             site.start_worker()
@@ -126,18 +130,26 @@ class Site:
                 subprocess.run(command, env=self.environment(), cwd=ROOT, stdout=log, stderr=log, check=False)
             (run,) = {item["id"] for item in self.post("flow_runs/filter", {})} - before
         else:
-            path = f"deployments/{self.deployment}/create_flow_run"
-            run = self.post(path, {"parameters": {"request": request}})["id"]
+            run = self.ask(request)
         self.workspaces[run] = workspace
         return run
 
+    def ask(self, request: dict[str, Any]) -> str:
+        """A run of the deployment with these parameters; its id."""
+        path = f"deployments/{self.deployment}/create_flow_run"
+        return str(self.post(path, {"parameters": {"request": request}})["id"])
+
     def wait_for_second_caption(self, run: str) -> None:
+        self._wait_for(run, "lake/captions/*/part-00000.json", "made no caption")
+
+    def wait_for_training(self, run: str) -> None:
+        self._wait_for(run, "locks/_finetune-*", "not begun to train")
+
+    def _wait_for(self, run: str, files: str, told: str) -> None:
         end = time.monotonic() + 400
-        while not any(self.workspaces[run].glob("lake/captions/*/part-00000.json")):
+        while not any(self.workspaces[run].glob(files)):
             if time.monotonic() > end:
-                raise SystemExit(
-                    f"{run} is {self.state(run)} and has made no caption in 400 s; see {self.home}/worker.log"
-                )
+                raise SystemExit(f"{run} is {self.state(run)} and has {told} in 400 s; see {self.home}/worker.log")
             time.sleep(0.05)
         self.pids.add(self.attempt(run)["pid"])
         time.sleep(0.5)
@@ -195,13 +207,19 @@ class Site:
     # ---- the server's API
 
     def get(self, path: str) -> Any:
-        return self._answer(httpx.get(f"{self.api}/{path}", timeout=60, trust_env=False))
+        return self._answer("GET", path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._answer(httpx.post(f"{self.api}/{path}", json=body, timeout=60, trust_env=False))
+        return self._answer("POST", path, json=body)
 
-    @staticmethod
-    def _answer(answer: httpx.Response) -> Any:
+    def _answer(self, method: str, path: str, **more: Any) -> Any:
+        """As Prefect's own client asks: again where the server is busy, 503 (SQLite takes one writer at a time)."""
+        for pause in (1, 2, 5, 10, None):
+            answer = httpx.request(method, f"{self.api}/{path}", timeout=60, trust_env=False, **more)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or pause is None:
+                break
+            self.busy += 1
+            time.sleep(pause)
         if answer.is_error:
             raise SystemExit(f"{answer.request.url}: {answer.status_code} {answer.text[:500]}")
         return answer.json()

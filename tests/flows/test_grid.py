@@ -162,6 +162,15 @@ def test_seeds_of_one_configuration_are_a_grid_of_one_cell() -> None:
         of_seeds("small.toml", (1, 2), ["finetune.enabled=false"])
 
 
+def test_several_hosts_cannot_share_the_runs_of_a_grid() -> None:
+    hosts = ["finetune.hosts=2", 'finetune.rendezvous="10.0.0.1:29500"']
+    with pytest.raises(SettingsError, match=r"finetune.hosts = 2: .* train on one host; take it out, or give each"):
+        of_seeds("small.toml", (1, 2), hosts)
+    with pytest.raises(SettingsError, match=r"context-0: finetune.hosts = 2: "):
+        read_grid("tiny-grid.toml", hosts)
+    assert of_seeds("small.toml", (1, 2), hosts[1:]).cells
+
+
 @pytest.mark.parametrize("name", sorted(shipped_grids()))
 def test_a_shipped_grid_is_valid(name: str) -> None:
     grid = read_grid(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import fake_stages
@@ -143,3 +144,27 @@ def test_a_fall_of_weighted_f1_is_an_event(server: Server, tmp_path: Path) -> No
     (fell,) = (item for item in found if item["event"] == "dialoguellm.weighted-f1.fell")
     assert fell["payload"]["said"].startswith("weighted F1 of tuned on demo test fell from 79.0 to 50.0 (-29.0) since")
     assert {item["prefect.resource.role"] for item in fell["related"]} >= {"flow", "flow-run"}
+
+
+@pytest.mark.usefixtures("server")
+def test_a_run_that_is_cancelled_begins_no_further_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it says that it was, which takes a while."""
+    from flows import stages
+
+    class Cancelled(BaseException):
+        pass
+
+    def show(_self: Any, progress: Any, *, now: bool = False) -> None:  # noqa: ARG001
+        if SEEN.get("captions"):
+            monkeypatch.setattr("tasks.drive.publish", lambda _run: sleep(1))
+            raise Cancelled
+
+    Path("fake.toml").write_text('name = "fake"\n[ingest]\ndialogues = {train = 40, dev = 1, test = 1}\n')
+    monkeypatch.setattr(stages.ProgressArtifact, "show", show)
+    with pytest.raises(Cancelled):
+        go()
+    layout = at(tmp_path / "workspace")
+    run = load(layout)
+    assert len(run.shards() or ()) == 22
+    assert 1 <= len(SEEN["captions"]) // 6 <= 3, "the one that was waited for, and what had begun"
+    assert attempts(layout, run)[-1]["state"] == "cancelled"

@@ -11,17 +11,22 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from pipeline_runs import dialoguellm, tables
+from pipeline_runs import tables
 from prefect.context import FlowRunContext
 from prefect_server import Server
 from talks import write
 
 from flows import runner
+from flows.direct import execute
 from flows.run_settings import RunSettings
+from flows.settings import prepare
 from model.errors import SettingsError
 from storage.layout import Layout
+from tasks.drive import Selection, drive
 from tasks.plan import Run
 from tasks.stages import BY_NAME
+
+UNTIL = ("ingest", "instructions")
 
 
 def run_with(tmp_path: Path, **settings: Any) -> Run:
@@ -72,22 +77,35 @@ def test_a_runner_belongs_into_a_flow(tmp_path: Path) -> None:
         pass
 
 
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[Path, dict[str, list[dict[str, Any]]]]:
+    """A configuration, and the tables of a run of it by this process alone."""
+    folder = tmp_path_factory.mktemp("talks")
+    config = write(folder, tiny_model)
+    drive(prepare(str(config), workspace=folder / "alone"), Selection(UNTIL), execute, engine="direct")
+    return config, tables(folder / "alone")
+
+
 @pytest.mark.parametrize("name", ["processes", "dask", "ray"])
-def test_two_workers_make_the_tables_of_one_process(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_two_workers_make_the_tables_of_one_process(
+    name: str, tmp_path: Path, talks: tuple[Path, dict[str, list[dict[str, Any]]]], prefect_server: Server
+) -> None:
     if name != "processes" and find_spec(f"prefect_{name}") is None:
         pytest.skip(f"needs prefect-{name}: pip install -e '.[{name}]'")
-    server: Server = request.getfixturevalue("prefect_server")
-    tiny_model = request.getfixturevalue("tiny_model")
-    config = write(tmp_path, tiny_model)
-    until = ("--until", "instructions", "--no-check")
-    dialoguellm(tmp_path / "home", "run", str(config), "--direct", *until, "-w", str(tmp_path / "alone"))
-    spread = tmp_path / "spread"
+    config, alone = talks
+    arguments = ("run", str(config), "--until", UNTIL[-1], "--no-check", "-w", str(tmp_path / "spread"))
     chosen = ("--set", f"run.runner={name}", "--set", "run.workers=2")
-    command = [sys.executable, "-m", "flows.cli", "run", str(config), *until, "-w", str(spread), *chosen]
-    environment = {**server.environment(), "HOME": str(tmp_path / "home")}
-    found = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+    found = subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments, *chosen],
+        env={**prefect_server.environment(), "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     assert found.returncode == 0, found.stderr
-    assert tables(spread) == tables(tmp_path / "alone")
-    lines = [json.loads(line) for path in (spread / "logs").glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert tables(tmp_path / "spread") == alone
+    logs = (tmp_path / "spread" / "logs").glob("*.jsonl")
+    lines = [json.loads(line) for path in logs for line in path.read_text().splitlines()]
     at_work = {line["pid"] for line in lines if line["stage"] == "instructions" and line["shard"] is not None}
     assert len(at_work) == 2

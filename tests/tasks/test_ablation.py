@@ -32,6 +32,18 @@ def test_a_run_for_each_seed_and_none_of_test_unless_asked_for(tmp_path: Path) -
     assert [cell["planned"] for cell in record["cells"]] == [2, 2, 1]
 
 
+def test_where_nothing_is_chosen_there_are_the_runs_that_read_test_alone(tmp_path: Path) -> None:
+    layout = open_workspace(tmp_path / "w", create=True)
+    ablations.save(layout, begin(layout, GRID))  # as if it had been begun with the runs of dev
+    record = begin(layout, GRID, dev=False)
+    assert [(run["cell"], run["seed"], run["test"]) for run in record["runs"]] == [
+        *(("a", 1, True), ("a", 2, True), ("b", 1, True), ("b", 2, True), ("c", None, True))
+    ]
+    note(record, place(GRID.members(CELLS[:1])[0], test=False), "g-1", "done")
+    ablations.save(layout, record)
+    assert len(begin(layout, GRID, dev=False)["runs"]) == 6, "what was done on dev stays"
+
+
 def test_what_was_done_stays_on_record_and_cells_that_are_gone_do_not(tmp_path: Path) -> None:
     layout = open_workspace(tmp_path / "w", create=True)
     record = begin(layout, GRID)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pipeline_runs import write_config
+from talks import write
 
 from flows.settings import prepare
 from model.errors import DialogueError
@@ -36,9 +36,9 @@ DYING = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.S
 def run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Text alone, with a tiny model: ingest is done, instructions are next."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    config = write_config(tmp_path, tiny_model, tmp_path / "workspace")
-    off = ["keyframes.enabled=false", "captions.enabled=false", "finetune.hang_after_s=2"]
-    made = prepare(str(config), overrides=[*off, "instructions.hang_after_s=120"])
+    config = write(tmp_path, tiny_model)
+    settings = ["finetune.hang_after_s=2", "instructions.hang_after_s=120"]
+    made = prepare(str(config), workspace=tmp_path / "workspace", overrides=settings)
     ledger.save_run(made.layout, made.record)
     run_shard(made, "ingest", 0)
     return made
@@ -84,16 +84,17 @@ def test_one_that_dies_says_how(run: Run) -> None:
         Apart(run, BY_NAME["finetune"], DYING).run_shard(0)
 
 
-def test_another_thread_may_end_it(run: Run) -> None:
+def test_a_cancelled_shard_has_not_failed_and_is_not_begun_again(run: Run) -> None:
+    stage = BY_NAME["finetune"]
     settings = {**run.settings, "finetune": run.settings["finetune"].model_copy(update={"hang_after_s": 600.0})}
-    process = Apart(replace(run, settings=settings), BY_NAME["finetune"], SILENT)
+    process = Apart(replace(run, settings=settings), stage, SILENT)
     begun = threading.Event()
     raised: list[Exception] = []
 
     def work() -> None:
         try:
             process.run_shard(0, lambda *_: begun.set())
-        except ShardLost as error:
+        except DialogueError as error:
             raised.append(error)
 
     thread = threading.Thread(target=work)
@@ -101,7 +102,11 @@ def test_another_thread_may_end_it(run: Run) -> None:
     assert begun.wait(60)
     process.end()
     thread.join(30)
-    assert len(raised) == 1
+    assert [str(error) for error in raised] == ["finetune was ended before shard 0 was done"]
+    assert ledger.shard_state(run.layout, stage.writes, run.key(stage), 0) == ("missing", None)
+    with pytest.raises(DialogueError, match="was ended before shard 0"):
+        process.run_shard(0)
+    assert process._process is None
 
 
 def test_it_ends_with_its_parent(run: Run, tmp_path: Path) -> None:
@@ -128,4 +133,7 @@ def test_only_stages_with_a_model_have_one(run: Run) -> None:
         assert opened(run, "instructions") is None
     with apart(run, BY_NAME["finetune"]):
         assert isinstance(opened(run, "finetune"), Apart)
-    assert opened(run, "finetune") is None
+    ended = opened(run, "finetune")
+    assert ended, "a thread that comes late must not train in this process"
+    with pytest.raises(DialogueError, match="was ended"):
+        ended.run_shard(0)
