@@ -151,7 +151,7 @@ def _load(folder: Path, adapter: Path | None, _stamp: int) -> tuple[Any, Any, bo
 
 STAGE = Stage(
     name="evaluate",
-    version=2,
+    version=3,
     reads=("instructions",),
     after=("finetune",),
     writes="predictions",

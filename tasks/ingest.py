@@ -190,7 +190,7 @@ def _sha256(path: Path, setting: str) -> str:
 
 STAGE = Stage(
     name="ingest",
-    version=2,
+    version=3,
     writes="utterances",
     row=Utterance,
     settings=IngestSettings,
