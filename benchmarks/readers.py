@@ -113,18 +113,16 @@ def replace(run: Run, shards: list[tuple[str, int, int]], generation: int) -> No
             data = lake.predictions(lake.np.random.default_rng([generation, number]), split, first, rows)
             marks = pa.array([f"{readers.MARK} {generation}"] * data.num_rows, data.schema.field("raw").type)
             data = data.set_column(data.schema.get_field_index("raw"), data.schema.field("raw"), marks)
-            write(run, "evaluate", "predictions", number, data, generation)
+            write(run, "evaluate", "predictions", number, data)
     mark = Metric("demo", "test", "tuned", readers.MARK, None, None, float(generation))
     scores = [*lake.metrics(lake.np.random.default_rng(generation)), mark]
-    write(run, "score", "metrics", 0, to_arrow("metrics", scores), generation)
+    write(run, "score", "metrics", 0, to_arrow("metrics", scores))
 
 
-def write(run: Run, stage: str, table: str, shard: int, data: pa.Table, generation: int) -> None:
+def write(run: Run, stage: str, table: str, shard: int, data: pa.Table) -> None:
     path = run.layout.part(table, run.key(BY_NAME[stage]), shard)
     path.unlink(missing_ok=True)  # runs share drawn parts by links
     lake.write_part(run, stage, table, shard, data, 0)
-    manifest = path.with_suffix(".json")
-    manifest.write_text(json.dumps({**json.loads(manifest.read_bytes()), "sha256": f"{generation:032x}{shard:032x}"}))
 
 
 def published(run: Run, shards: list[tuple[str, int, int]], generation: int) -> tuple[float, float]:
@@ -146,6 +144,7 @@ def served(run: Run) -> Iterator[tuple[str, dict[str, str]]]:
     ready, told = SPAWN.Pipe(False)
     process = SPAWN.Process(target=serve, args=(run.layout.root, run.run_id, told))
     process.start()
+    told.close()  # so that one that ends before it has told is noticed
     try:
         address = f"http://{HOST}:{ready.recv()}"
         with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:

@@ -39,6 +39,8 @@ enabled = true
 """
 
 TIMINGS = {"seconds", "memory_mib"}
+PAGE = {"bytes", "sha256"}
+"""Of a report, which says how long each stage took."""
 
 
 def write_config(folder: Path, model: Path, workspace: Path) -> Path:
@@ -76,5 +78,6 @@ def tables(workspace: Path) -> dict[str, list[dict[str, Any]]]:
         parts = sorted(path for path in folder.glob("*/part-*.parquet") if path.with_suffix(".json").exists())
         data = [pq.read_table(path) for path in parts]
         rows = pa.concat_tables(data).to_pylist() if data else []
-        found[folder.name] = [{name: row[name] for name in row if name not in TIMINGS} for row in rows]
+        left_out = TIMINGS | (PAGE if folder.name == "reports" else set())
+        found[folder.name] = [{name: row[name] for name in row if name not in left_out} for row in rows]
     return found

@@ -18,6 +18,7 @@ from flows.settings import prepare
 from model.dialogue import Metric, TrainingStep
 from storage import ledger, parquet
 from storage.layout import Layout
+from storage.shards import file_sha256
 from storage.tables import SCHEMAS, to_arrow
 from tasks.plan import Run
 from tasks.stages import BY_NAME
@@ -228,7 +229,7 @@ def write_part(run: Run, stage: str, table: str, shard: int, data: pa.Table, rej
 
 def write_manifest(run: Run, path: Path, key: str, shard: int, rows: int, rejected: int) -> None:
     about = {"stage_key": key, "shard": shard, "rows": rows, "rejects": rejected, "rejected_utterances": rejected}
-    about |= {"bytes": path.stat().st_size, "sha256": f"{shard:064x}", "seconds": 30.0, "run_id": run.run_id}
+    about |= {"bytes": path.stat().st_size, "sha256": file_sha256(path), "seconds": 30.0, "run_id": run.run_id}
     path.with_suffix(".json").write_text(json.dumps({**about, "finished_at": "2026-01-02T03:04:05.678+00:00"}))
 
 
