@@ -63,7 +63,7 @@ def install(utterances: int) -> None:
         yield from ()
 
     empty = tuple(
-        replace(stage, run=nothing, totals=(), identity=lambda _settings: {}, apart=False)
+        replace(stage, run=nothing, totals=(), identity=lambda _settings: {}, apart=False, videos=False)
         if stage.name != "ingest"
         else replace(stage, run=corpus)
         for stage in stages.STAGES
