@@ -1,7 +1,7 @@
 """Models that describe an utterance's frames: the ``Captioner`` protocol and one that runs in this process.
 
 ``TransformersCaptioner`` runs any checkpoint that AutoModelForImageTextToText and AutoProcessor can load. Lines with
-the same number of pictures are described together.
+the same number of pictures, and of pixels in them, are described together.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ class Described:
     """What a model says of one utterance: ``text`` as generated and untrusted, chat tokens included.
 
     ``n_tokens`` counts generated tokens with the end token, ``n_frames`` the different pictures it was shown;
-    ``seconds`` is the utterance's share of its batch's wall time.
+    ``seconds`` is the utterance's share of its batch's wall time. ``n_prompt_tokens`` counts those read before,
+    pictures' among them and padding not; 0 where nobody counts.
     """
 
     text: str
     n_frames: int
     n_tokens: int
     seconds: float
+    n_prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class TransformersCaptioner:
         progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Described | VideoError]:
         distinct = [clip.distinct() for clip in clips]
-        waiting = sorted(range(len(distinct)), key=lambda index: len(distinct[index].jpegs))
+        waiting = sorted(range(len(distinct)), key=lambda index: distinct[index].size())
         results: dict[int, Described | VideoError] = {}
         halved = False
         while waiting:
@@ -129,8 +131,9 @@ class TransformersCaptioner:
         if batch.indices:
             answers = self._generate(batch.inputs, max_new_tokens)
             share = (time.perf_counter() - started) / len(batch.indices)
-            for index, (text, n_tokens) in zip(batch.indices, answers, strict=True):
-                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share)
+            read = batch.inputs["attention_mask"].sum(dim=1).tolist()
+            for index, (text, n_tokens), n_read in zip(batch.indices, answers, read, strict=True):
+                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share, n_read)
         return results
 
     def _prepare(self, clips: dict[int, Clip], prompt: CaptionPrompt) -> Batch:

@@ -91,6 +91,15 @@ def test_counts_tokens_time_and_progress(captioner: TransformersCaptioner) -> No
     assert done == [4, 8, 9]
 
 
+def test_counts_what_is_read_without_padding(captioner: TransformersCaptioner) -> None:
+    found = captioner.describe(CLIPS, PROMPT, 2)
+    alone = [captioner.describe([one], PROMPT, 2)[0] for one in CLIPS]
+    read = [one.n_prompt_tokens for one in found if isinstance(one, Described)]
+    assert read == [one.n_prompt_tokens for one in alone if isinstance(one, Described)]
+    assert all(n > 16 * len(one.jpegs) for n, one in zip(read, CLIPS, strict=True)), "16 tokens a picture"
+    assert len(set(read)) > 3
+
+
 def test_a_bad_picture_costs_only_its_own_utterance(captioner: TransformersCaptioner) -> None:
     results = captioner.describe([CLIPS[0], clip(jpeg(1), b"answer: joy"), clip(), CLIPS[1]], PROMPT, 6)
     reasons = [result.reason if isinstance(result, VideoError) else "" for result in results]
