@@ -90,6 +90,8 @@ class TransformersCaptioner:
         self._long_side = model.long_side if model else None
         self._model, self._processor = vlm.load(folder, model.images if model else None)
         self._form = form_of(self._processor)
+        thinks = "enable_thinking" in str(self._processor.chat_template)
+        self._unthinking = {"enable_thinking": False} if thinks else {}  # what is thought first would use up the tokens
         tokenizer = self._processor.tokenizer
         self._controls = control_tokens(tokenizer)
         self._control_ids = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(self._controls))}
@@ -154,6 +156,7 @@ class TransformersCaptioner:
                 return_dict=True,
                 return_tensors="pt",
                 processor_kwargs={"padding": True},
+                **self._unthinking,
             )
         return Batch([*chats], inputs, faults)
 

@@ -77,6 +77,17 @@ def test_a_batch_with_padding_gives_what_single_prompts_give(parts: tuple[Any, A
     assert write_captions(*parts, [short, long]) == write_captions(*parts, [short, long], batch=1)
 
 
+def test_the_documents_show_the_figures_of_its_card() -> None:
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    table = card[card.index("| attribute | right") :].partition("\n\n")[0]
+    assert table in (FOLDER.parents[1] / "docs" / "captions.md").read_text(encoding="utf-8")
+    shares = {name: float(row.split(" | ")[3]) for row in table.splitlines()[2:] for name in [row.split(" | ")[0][2:]]}
+    assert shares["count"] >= 97
+    assert all(
+        shares[name] >= 90 for name in ("place", "shots", "shots that change", *PERSON, "expressions that change")
+    )
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_neither_batches_nor_processes_change_a_caption(pictures: list[list[Any]]) -> None:
     clips = [clip(shown) for shown in pictures]
