@@ -133,7 +133,8 @@ class TransformersCaptioner:
         if batch.indices:
             answers = self._generate(batch.inputs, max_new_tokens)
             share = (time.perf_counter() - started) / len(batch.indices)
-            read = batch.inputs["attention_mask"].sum(dim=1).tolist()
+            mask = batch.inputs.get("attention_mask")
+            read = [0] * len(answers) if mask is None else mask.sum(dim=1).tolist()
             for index, (text, n_tokens), n_read in zip(batch.indices, answers, read, strict=True):
                 results[index] = Described(text, len(clips[index].jpegs), n_tokens, share, n_read)
         return results
