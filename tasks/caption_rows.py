@@ -64,6 +64,7 @@ def rows_of(
             contradiction=contradiction(text, frames.get(utterance.utterance_id, ()), seen.people),
             people=seen.people,
             expressions=seen.expressions,
+            objects=seen.objects,
         )
 
 

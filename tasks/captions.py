@@ -27,7 +27,7 @@ from model.errors import SettingsError
 from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
 from tasks import caption_detections
-from tasks.caption_detections import Expressions, Found
+from tasks.caption_detections import Asked, Expressions, Found
 from tasks.caption_rows import Provenance, rows_of
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET, Context, Rows, Stage
@@ -59,6 +59,9 @@ class CaptionsSettings(ServerSettings):
     expressions: Expressions = "off"
     """measure: store what a small classifier (extra "cues") reads in each face that keyframes.face_model found, beside
     any model's caption. tell: "cues" says it too, in words that may be the label's own."""
+    objects: bool = False
+    """Look for things in each frame shown (chairs, cups, books, in all 79 kinds), by a small detector that OpenCV runs:
+    stored, and told by "cues"."""
     spoken_words: bool = False
     """Show the model the line's words too, quoted, so that it can tell who might be speaking."""
     max_new_tokens: int | None = Field(default=None, ge=8, le=1024)
@@ -89,9 +92,13 @@ class CaptionsSettings(ServerSettings):
         """As always, with the limit that holds; what is off, or plays no part, stays out."""
         fields = {**super().key_fields(), "max_new_tokens": self.limit()}
         if self.model == CUES:
-            fields = {name: fields[name] for name in ("enabled", "model", "max_frames", "people", "expressions")}
-        usual = {"spoken_words": False, "people": False, "expressions": "off", **asdict(LENIENT)}
+            fields = {name: fields[name] for name in ("enabled", "model", "max_frames", *asdict(Asked()))}
+        usual = {"spoken_words": False, **asdict(Asked()), **asdict(LENIENT)}
         return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
+
+    def detectors(self) -> Asked:
+        """Which of them shall look at the frames."""
+        return Asked(self.people, self.expressions, self.objects)
 
     def limits(self) -> Limits:
         """What a caption may be."""
@@ -140,7 +147,7 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
     frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
     if settings.model == CUES and any(frame.face_boxes is None for shown in frames.values() for frame in shown):
         raise SettingsError(NO_DETECTOR)
-    found = caption_detections.detected(frames, settings.people, settings.expressions, context)
+    found = caption_detections.detected(frames, settings.detectors(), context)
     if settings.model == CUES:
         yield from _by_cues(utterances, frames, found, tell=settings.expressions == "tell")
         return
@@ -164,7 +171,7 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
     """
     if not settings.enabled:
         return {}
-    looked = caption_detections.identity(settings.people, settings.expressions)
+    looked = caption_detections.identity(settings.detectors())
     return {**_identity_of_captioner(settings), **looked}
 
 
