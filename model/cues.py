@@ -173,16 +173,14 @@ def _bodies(views: Sequence[_View]) -> str:
 
 
 def _objects(views: Sequence[_View]) -> str:
-    """Of views that differ in scores only."""
-    if views[0].objects is None:
-        return ""
+    """Of views that differ in scores only. Where none is found nothing is said: the detector misses most."""
     each = []
-    for place, (name, scores) in enumerate(views[0].objects):
+    for place, (name, scores) in enumerate(views[0].objects or ()):
         unsure = "" if _sure(scores) else "perhaps "
         told = name if len(scores) == 1 else plural(name)
         between = _range([score for view in views for score in (view.objects or ())[place][1]])
         each.append(f"{unsure}{_number(len(scores))} {told} ({between})")
-    return f"; {', '.join(each) or 'no object'} by an object detector"
+    return f"; {', '.join(each)} by an object detector" if each else ""
 
 
 def _number(count: int) -> str:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import groupby
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -28,7 +27,7 @@ from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
 from tasks import caption_detections
 from tasks.caption_detections import Asked, Expressions, Found
-from tasks.caption_rows import Provenance, rows_of
+from tasks.caption_rows import Provenance, frames_by_utterance, rows_of
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET, Context, Rows, Stage
 
@@ -185,17 +184,6 @@ def _identity_of_captioner(settings: CaptionsSettings) -> Mapping[str, str]:
     model = caption_models.find(settings.model)
     shown = {"pictures": f"{model.long_side} px {dict(model.images)}"} if model else {}
     return {"weights": _revision(settings.model), "prompt": words, **shown}
-
-
-def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[Keyframe]]:
-    """The frames to show for each utterance id, in order of time, at most ``max_frames`` and evenly spread."""
-    found: dict[str, list[Keyframe]] = {}
-    ordered = sorted(keyframes, key=lambda frame: (frame.utterance_id, frame.rank))
-    for utterance_id, group in groupby(ordered, key=lambda frame: frame.utterance_id):
-        frames = list(group)
-        count = min(max_frames, len(frames))
-        found[utterance_id] = [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
-    return found
 
 
 def _clip(utterance: Utterance, found: Mapping[str, Sequence[Keyframe]], spoken_words: bool) -> Clip:

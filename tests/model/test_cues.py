@@ -140,7 +140,7 @@ def test_things_are_counted_with_their_scores() -> None:
     assert said == (
         f"0.4 s to 1.6 s: {nobody}; perhaps one bus (0.65 to 0.66), two cups (0.78 to 0.91) by an object detector. "
         f"2.8 s: {nobody}; perhaps two wine glasses (0.70 to 0.90) by an object detector. "
-        f"4.0 s: {nobody}; no object by an object detector."
+        f"4.0 s: {nobody}."
     )
     assert contradiction(said, frames, ()) == "none"
     assert fault_of(said) is None
