@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storage.fsck import AGAIN, Fault
+from storage.fsck_files import Files, files_of
 from storage.layout import Layout
-from storage.shards import file_sha256, read_manifest
+from storage.shards import read_manifest
 from storage.warehouse import OFFLINE
 
 if TYPE_CHECKING:
@@ -28,8 +29,12 @@ def warehouse(layout: Layout, wanted: Callable[[str], bool]) -> Iterator[Fault]:
     """Faults of the database; of its rows and copies those of the stage keys that are ``wanted``."""
     import duckdb
 
-    if not layout.database.exists():
+    files = files_of(layout)
+    if not files.exists(layout.database):
         return
+    if layout.mirror:
+        files.sha256(layout.database)  # a copy of it that is another is fetched again
+        layout.mirror.fetch(layout.database)
     try:
         with duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE)) as connection:
             _read_through(connection)
@@ -40,8 +45,10 @@ def warehouse(layout: Layout, wanted: Callable[[str], bool]) -> Iterator[Fault]:
         yield _fault(layout.database.name, f"it cannot be read ({str(error).strip().partition(chr(10))[0]})")
         return
     yield from _rows(layout, [row for row in shards if wanted(row[2])])
-    if about.get("workspace") == str(layout.root):  # else the workspace was moved, which queries say by themselves
-        yield from _files(layout, [row for row in copies if wanted(row[0])])
+    root = Path(str(about.get("workspace")))
+    if layout.mirror or root == layout.root:  # else the workspace was moved, which queries say by themselves
+        own = [(key, layout.root / Path(path).relative_to(root), digest) for key, path, digest in copies if wanted(key)]
+        yield from _files(layout, files, own)
 
 
 def _read_through(connection: duckdb.DuckDBPyConnection) -> None:
@@ -71,15 +78,16 @@ def _rows(layout: Layout, shards: list[tuple[Any, ...]]) -> Iterator[Fault]:
             yield _fault(layout.database.name, detail)
 
 
-def _files(layout: Layout, copies: list[tuple[Any, ...]]) -> Iterator[Fault]:
-    for _, path, digest in copies:
-        file = Path(path)
-        if not file.is_file():
-            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries is not there")
-        elif not file.stat().st_size:
-            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries could not be made")
-        elif digest is not None and file_sha256(file) != digest:
-            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries is not what was written")
+def _files(layout: Layout, files: Files, copies: list[tuple[str, Path, str | None]]) -> Iterator[Fault]:
+    for _, file, digest in copies:
+        name = file.relative_to(layout.root).as_posix()
+        try:
+            if not files.size(file):
+                yield _fault(name, "this copy for queries could not be made")
+            elif digest is not None and files.sha256(file) != digest:
+                yield _fault(name, "this copy for queries is not what was written")
+        except FileNotFoundError:
+            yield _fault(name, "this copy for queries is not there")
 
 
 def _fault(file: str, detail: str) -> Fault:
