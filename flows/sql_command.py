@@ -28,6 +28,8 @@ TABLES = (
     "FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) "
     "GROUP BY ALL ORDER BY kind, name"
 )
+MAX_CHARACTERS = 1 << 20
+"""Of a query in a file."""
 _BATCH = 10_000
 _GIB = 1 << 30
 
@@ -115,9 +117,13 @@ def _text(query: str | None, file: Path | None) -> str | None:
     if file is None:
         return sys.stdin.read() if query == "-" else query
     try:
-        return file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(MAX_CHARACTERS + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read as a query ({error}): name a text file with one query") from error
+    if len(text) > MAX_CHARACTERS:
+        raise SettingsError(f"{file} has more than {MAX_CHARACTERS:,} characters: name a text file with one query")
+    return text
 
 
 def _batches(found: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]:

@@ -85,7 +85,8 @@ def refresh(
         looked_at = keys is None or stage_key in keys
         if anew or (not is_right(path, known.get(str(path))) if looked_at else not is_whole(path)):
             if is_whole(path) and not anew:
-                log.warning("%s is not what was written: it is made again from its shards", path)
+                why = "is not what was written" if known.get(str(path)) else "has no digest that is known"
+                log.warning("%s %s: it is made again from its shards", path, why)
             parts = [layout.part(_source(table), stage_key, shard) for shard in shards]
             files.fetch(layout, parts)
             try:
@@ -111,6 +112,19 @@ def is_whole(path: Path) -> bool:
 def is_right(path: Path, sha256: str | None) -> bool:
     """Whether a copy is there and has this digest; one of an earlier program, which noted none, is not known to be."""
     return is_whole(path) and sha256 is not None and known_sha256(path, *identity(path)) == sha256
+
+
+def noted(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Path, str | None]]:
+    """Stage key, path and digest of each copy that a database reads; an earlier program noted no digest."""
+    columns = (
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = 'copies' AND database_name = current_database()"
+    )
+    known = {name for (name,) in connection.execute(columns).fetchall()}
+    if not known:  # of a program that had none
+        return []
+    digest = "sha256" if "sha256" in known else "NULL"
+    found = connection.execute(f"SELECT stage_key, path, {digest} FROM copies ORDER BY path").fetchall()
+    return [(key, Path(path), sha256) for key, path, sha256 in found]
 
 
 def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storage.copies import noted
 from storage.fsck import AGAIN, Fault
 from storage.fsck_files import Files, files_of
 from storage.layout import Layout
@@ -40,28 +41,24 @@ def warehouse(layout: Layout, wanted: Callable[[str], bool]) -> Iterator[Fault]:
             _read_through(connection)
             shards = connection.execute(_SHARDS).fetchall()
             about = dict(connection.execute("SELECT name, value FROM about").fetchall())
-            copies = _copies(connection)
+            copies = noted(connection)
     except (duckdb.Error, UnicodeDecodeError) as error:
         yield _fault(layout.database.name, f"it cannot be read ({str(error).strip().partition(chr(10))[0]})")
         return
     yield from _rows(layout, [row for row in shards if wanted(row[2])])
     root = Path(str(about.get("workspace")))
     if layout.mirror or root == layout.root:  # else the workspace was moved, which queries say by themselves
-        own = [(key, layout.root / Path(path).relative_to(root), digest) for key, path, digest in copies if wanted(key)]
-        yield from _files(layout, files, own)
+        own = [(path, digest) for key, path, digest in copies if wanted(key)]
+        if any(not path.is_relative_to(root) for path, _ in own):
+            yield _fault(layout.database.name, "it names files outside of the workspace")
+            return
+        yield from _files(layout, files, [(layout.root / path.relative_to(root), digest) for path, digest in own])
 
 
 def _read_through(connection: duckdb.DuckDBPyConnection) -> None:
     tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
     for (table,) in tables:
         connection.execute(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()
-
-
-def _copies(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    """Stage key, path and digest; an earlier program noted no digest."""
-    columns = {row[0] for row in connection.execute("DESCRIBE copies").fetchall()}
-    digest = "sha256" if "sha256" in columns else "NULL"
-    return connection.execute(f"SELECT stage_key, path, {digest} FROM copies ORDER BY path").fetchall()
 
 
 def _rows(layout: Layout, shards: list[tuple[Any, ...]]) -> Iterator[Fault]:
@@ -78,8 +75,8 @@ def _rows(layout: Layout, shards: list[tuple[Any, ...]]) -> Iterator[Fault]:
             yield _fault(layout.database.name, detail)
 
 
-def _files(layout: Layout, files: Files, copies: list[tuple[str, Path, str | None]]) -> Iterator[Fault]:
-    for _, file, digest in copies:
+def _files(layout: Layout, files: Files, copies: list[tuple[Path, str | None]]) -> Iterator[Fault]:
+    for file, digest in copies:
         name = file.relative_to(layout.root).as_posix()
         try:
             if not files.size(file):

@@ -38,7 +38,7 @@ class DamagedCopies(WorkspaceError):
 
 def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     """Raises DamagedCopies where the query would read one."""
-    known = {Path(path): digest for path, digest in connection.execute("SELECT path, sha256 FROM copies").fetchall()}
+    known = {path: digest for _, path, digest in copies.noted(connection)}
     paths = [path for path in _read(connection, text, list(known)) if copies.is_whole(path)]  # else DuckDB names it
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         right = list(pool.map(lambda path: copies.is_right(path, known[path]), paths))
