@@ -132,7 +132,7 @@ def _weights(model: str, here: bool) -> Finding:
 def _detectors(settings: CaptionsSettings, frames: KeyframesSettings, cache: Path) -> Iterator[Finding]:
     if settings.enabled and frames.enabled:
         faces = frames.face_model is not None
-        yield from caption_detections.findings(settings.people, settings.expressions, faces, cache)
+        yield from caption_detections.findings(settings.detectors(), faces, cache)
 
 
 def _captioner(settings: CaptionsSettings, frames: KeyframesSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:
