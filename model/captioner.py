@@ -21,6 +21,7 @@ from model.caption_prompt import CaptionPrompt
 from model.errors import SettingsError, VideoError
 from model.pictures import decode_jpeg
 from model.plain import control_tokens
+from model.template_process import bounded
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class TransformersCaptioner:
                 faults[index] = error
         if not chats:
             return Batch([], {}, faults)
-        with self._reading:
+        with self._reading, bounded(str(self.folder)):
             inputs = self._processor.apply_chat_template(
                 list(chats.values()),
                 add_generation_prompt=True,
