@@ -150,20 +150,20 @@ def accumulate(
     for _, parameter in lora.trainable(model):
         parameter.grad = None
     terms = terms or n_terms(rows, options.loss_on)
-    total = 0.0
+    kept: list[tuple[list[Example], torch.Tensor]] = []
     model.train()
     with torch.random.fork_rng():
         # the step's dropout, the same after a resume
         torch.manual_seed(options.seed * 1_000_003 + step + rank * 2**40)
         for part in parts_of(rows, size):
             found = losses(model, part, options.loss_on, share=share)
-            _require_finite(found, part, step)
-            loss = found.sum() / terms
-            loss.backward()
-            total += float(loss.detach())
+            (found.sum() / terms).backward()
+            kept.append((part, found.detach()))
         for unpaid in idle:
             (losses(model, unpaid, options.loss_on, share=share).sum() * 0.0).backward()
-    return total
+    for part, found in kept:  # not before: to look at a number makes a GPU finish all that it has been told
+        _require_finite(found, part, step)
+    return sum(float(found.sum() / terms) for _, found in kept)
 
 
 def parts_of(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
