@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.errors import WeightsError
 from model.shared_attention import Rows, switch_on
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     """The tokens of prompts, all at once: a fast tokenizer shares them out over the processor's cores.
 
     The begin token is put first where the tokenizer itself would do so and the prompt's text does not start
-    with it.
+    with it. Raises WeightsError where the tokenizer gives up, as over a pattern that goes through a text for too long.
     """
     if not prompts:
         return []
@@ -75,7 +76,15 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     if not issubclass(kind, fast) or (kind.__call__, kind._encode_plus) != (fast.__call__, fast._encode_plus):
         ids: list[list[int]] = tokenizer(texts, add_special_tokens=False).input_ids  # it may have ways of its own
         return ids
-    return [made.ids for made in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    try:
+        return [made.ids for made in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    except BaseException as error:  # a panic of the library in Rust is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise WeightsError(
+            f"{tokenizer.name_or_path}: its tokenizer gives up on a text ({str(error)[:200]}); take another model, or "
+            "mend the patterns in its tokenizer.json"
+        ) from error
 
 
 def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> torch.Tensor:
