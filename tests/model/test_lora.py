@@ -216,7 +216,7 @@ def test_a_merged_model_is_whole_and_answers_as_the_adapter_did(tiny_model: Path
     assert not torch.allclose(logits(lora.load(tiny_model, device="cpu")[0], tokenizer), tuned, atol=0.1)
 
 
-@pytest.mark.parametrize("architecture", ["GPT2", "GPTNeoX", "Gemma2", "Phi3", "Mixtral"])
+@pytest.mark.parametrize("architecture", ["GPT2", "GPTNeoX", "Gemma2", "Gemma3", "Phi3", "Mixtral"])
 def test_any_causal_language_model_takes_an_adapter_and_its_merge(
     architecture: str, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -166,20 +166,30 @@ def test_the_epoch_is_chosen_by_the_dev_score_and_patience_ends_the_run(
         assert until.adapter() == machine.adapter()
 
 
+EARLY = dataclasses.replace(OPTIONS, epochs=5, best_by="weighted_f1", patience=2)
+
+
+@pytest.fixture(scope="module")
+def ended_early(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[TrainingStep]]:
+    machine = Machine(tiny_model, tmp_path_factory.mktemp("early"), EARLY)
+    machine.dev_scores = list(SCORES)
+    steps = machine.run()
+    return machine.adapter(), without_machine(steps)
+
+
 @pytest.mark.parametrize("kill_at", range(1, 17))
-def test_killed_before_an_early_end_it_ends_the_same(tiny_model: Path, tmp_path: Path, kill_at: int) -> None:
-    options = dataclasses.replace(OPTIONS, epochs=5, best_by="weighted_f1", patience=2)
-    results = []
-    for name, kill in (("whole", None), ("killed", kill_at)):
-        machine = Machine(tiny_model, tmp_path / name, options)
-        machine.dev_scores = list(SCORES)
-        if kill:
-            with pytest.raises(Killed):
-                machine.run(kill_at=kill)
-            saved = (kill // 3) * 3  # the last checkpoint; dev scores before it are not asked for again
-            machine.dev_scores = SCORES[saved // 4 :]
-        results.append((without_machine(machine.run()), machine.adapter()))
-    assert results[0] == results[1]
+def test_killed_before_an_early_end_it_ends_the_same(
+    tiny_model: Path, tmp_path: Path, kill_at: int, ended_early: tuple[bytes, list[TrainingStep]]
+) -> None:
+    machine = Machine(tiny_model, tmp_path, EARLY)
+    machine.dev_scores = list(SCORES)
+    with pytest.raises(Killed):
+        machine.run(kill_at=kill_at)
+    saved = (kill_at // 3) * 3  # the last checkpoint; dev scores before it are not asked for again
+    machine.dev_scores = SCORES[saved // 4 :]
+    steps = machine.run()
+    assert machine.adapter() == ended_early[0]
+    assert without_machine(steps) == ended_early[1]
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(
