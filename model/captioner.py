@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,8 +54,12 @@ class Batch:
     """Utterances by their places in the list, ready for the model; ``faults`` are those that cannot be shown."""
 
     indices: list[int]
+    n_frames: list[int]
     inputs: Any
     faults: dict[int, Described | VideoError]
+
+    def __len__(self) -> int:
+        return len(self.indices) + len(self.faults)
 
 
 class Captioner(Protocol):
@@ -90,6 +95,8 @@ class TransformersCaptioner:
         """Called after each token of a batch: that of a process which must show that it goes on."""
         self._long_side = model.long_side if model else None
         self._model, self._processor = vlm.load(folder, model.images if model else None)
+        self.ahead = self._model.device.type == "cuda"
+        """Whether the next batch's pictures are decoded while the model works; a CPU has no core to spare for that."""
         self._form = form_of(self._processor)
         thinks = "enable_thinking" in str(self._processor.chat_template)
         self._unthinking = {"enable_thinking": False} if thinks else {}  # what is thought first would use up the tokens
@@ -111,33 +118,40 @@ class TransformersCaptioner:
         waiting = sorted(range(len(distinct)), key=lambda index: distinct[index].size())
         results: dict[int, Described | VideoError] = {}
         halved = False
-        while waiting:
-            batch = waiting[: self.batch_size]
-            try:
-                results |= self._describe_batch({i: distinct[i] for i in batch}, prompt, max_new_tokens)
-            except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._halve(halved, error)
-                halved = True
-                continue
-            waiting = waiting[len(batch) :]
-            progress(len(results))
+
+        def prepared(indices: Sequence[int]) -> Batch:
+            return self._prepare({index: distinct[index] for index in indices[: self.batch_size]}, prompt)
+
+        with ThreadPoolExecutor(1) as beside:
+            coming: Future[Batch] | None = None
+            while waiting:
+                started = time.perf_counter()
+                try:
+                    batch = coming.result() if coming else prepared(waiting)
+                    after = waiting[len(batch) :]
+                    coming = beside.submit(prepared, after) if self.ahead and after else None
+                    results |= self._answered(batch, max_new_tokens, started)
+                except (RuntimeError, MemoryError) as error:
+                    if not _is_out_of_memory(error):
+                        raise
+                    self._halve(halved, error)
+                    halved, coming = True, None
+                    continue
+                waiting = after
+                progress(len(results))
         return [results[index] for index in range(len(clips))]
 
-    def _describe_batch(
-        self, clips: dict[int, Clip], prompt: CaptionPrompt, max_new_tokens: int
-    ) -> dict[int, Described | VideoError]:
-        started = time.perf_counter()
-        batch = self._prepare(clips, prompt)
+    def _answered(self, batch: Batch, max_new_tokens: int, started: float) -> dict[int, Described | VideoError]:
         results = dict(batch.faults)
         if batch.indices:
             answers = self._generate(batch.inputs, max_new_tokens)
             share = (time.perf_counter() - started) / len(batch.indices)
             mask = batch.inputs.get("attention_mask")
             read = [0] * len(answers) if mask is None else mask.sum(dim=1).tolist()
-            for index, (text, n_tokens), n_read in zip(batch.indices, answers, read, strict=True):
-                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share, n_read)
+            for index, n_frames, (text, n_tokens), n_read in zip(
+                batch.indices, batch.n_frames, answers, read, strict=True
+            ):
+                results[index] = Described(text, n_frames, n_tokens, share, n_read)
         return results
 
     def _prepare(self, clips: dict[int, Clip], prompt: CaptionPrompt) -> Batch:
@@ -149,7 +163,7 @@ class TransformersCaptioner:
             except VideoError as error:
                 faults[index] = error
         if not chats:
-            return Batch([], {}, faults)
+            return Batch([], [], {}, faults)
         with self._reading, bounded(str(self.folder)):
             inputs = self._processor.apply_chat_template(
                 list(chats.values()),
@@ -160,7 +174,7 @@ class TransformersCaptioner:
                 processor_kwargs={"padding": True},
                 **self._unthinking,
             )
-        return Batch([*chats], inputs, faults)
+        return Batch([*chats], [len(clips[index].jpegs) for index in chats], inputs, faults)
 
     def _chat(self, clip: Clip, prompt: CaptionPrompt) -> Chat:
         if not clip.jpegs:

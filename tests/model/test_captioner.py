@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,32 @@ def test_captions_do_not_depend_on_the_batch(model: str, request: pytest.Fixture
         assert together == texts(captioner.describe(clips, PROMPT, 12))
         mixed = texts(captioner.describe([clips[index] for index in order], PROMPT, 12))
         assert mixed == [together[index] for index in order]
+
+
+def test_the_next_pictures_are_decoded_while_the_model_works(
+    tiny_captioner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioner = TransformersCaptioner(tiny_captioner, batch_size=4)
+    expected = texts(captioner.describe(CLIPS, PROMPT, 12))
+    generate, prepare = captioner._generate, captioner._prepare
+    reads, at_work = threading.Semaphore(0), iter(range(9))
+
+    def read(clips: dict[int, Clip], prompt: CaptionPrompt) -> Any:
+        batch = prepare(clips, prompt)
+        reads.release()
+        return batch
+
+    def work(inputs: Any, limit: int) -> Any:
+        last = next(at_work) == 2
+        assert last or [reads.acquire(timeout=60) for _ in range(2)] == [True, True], "nothing was read beside the work"
+        if not last:
+            reads.release()  # the second one is the next batch's own
+        return generate(inputs, limit)
+
+    captioner.ahead = True
+    monkeypatch.setattr(captioner, "_prepare", read)
+    monkeypatch.setattr(captioner, "_generate", work)
+    assert expected == texts(captioner.describe(CLIPS, PROMPT, 12))
 
 
 def test_what_is_shown_and_asked_decides_the_caption(captioner: TransformersCaptioner) -> None:
