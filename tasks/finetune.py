@@ -180,7 +180,7 @@ def _dev_score(model: Any, tokenizer: Any, rows: Sequence[Instruction], share: b
 
 STAGE = Stage(
     name="finetune",
-    version=2,
+    version=3,
     reads=("instructions",),
     writes="training_log",
     row=TrainingStep,
