@@ -17,7 +17,7 @@ from model.folder_limits import asks_for_code, check_claims, check_files, check_
 
 MAX_RANK = 1024
 OF_AN_ADAPTER = {
-    *("base_model_name_or_path", "bias", "inference_mode", "init_lora_weights", "lora_alpha"),
+    *("base_model_name_or_path", "bias", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha"),
     *("lora_dropout", "megatron_core", "peft_type", "peft_version", "qalora_group_size", "r", "target_modules"),
     "task_type",
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from example_rows import ROWS
 from finished_run import ask, write
 
-from model.errors import DialogueError
+from model.errors import DialogueError, WorkspaceError
 from storage import copies, shards
 from storage.layout import Layout
 from storage.queries import connect, mended
@@ -66,6 +68,19 @@ def test_a_damaged_copy_is_made_again_with_a_line_that_says_so(layout: Layout) -
     assert said == [f"made again from their shards, since they were damaged or had no digest: {path}"]
     mended(layout, lambda: answers.append(ask(layout, TEXT)), said.append)
     assert len(said) == 1
+
+
+def test_where_nothing_can_be_written_that_is_the_error(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(copy_of(layout), b"noise")
+
+    def full(*_given: object, **_named: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("storage.warehouse.shutil.copyfile", full)
+    with pytest.raises(
+        WorkspaceError, match=r"is not what was written.*cannot be made again now \(Read-only file system\)"
+    ):
+        mended(layout, lambda: ask(layout, TEXT), lambda _line: None)
 
 
 @pytest.mark.parametrize("change", ["UPDATE copies SET sha256 = NULL", "ALTER TABLE copies DROP COLUMN sha256"])
