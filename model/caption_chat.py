@@ -10,6 +10,7 @@ from typing import Any
 from model.caption_prompt import CaptionPrompt
 from model.caption_text import CHAT_TOKEN
 from model.errors import WeightsError
+from model.pictures import pixels
 from model.plain import plain
 from model.template_process import bounded, check
 
@@ -33,6 +34,10 @@ class Clip:
         first = dict(zip(reversed(self.jpegs), reversed(self.times), strict=True))
         jpegs = tuple(dict.fromkeys(self.jpegs))
         return Clip(jpegs, tuple(first[jpeg] for jpeg in jpegs), self.words)
+
+    def size(self) -> tuple[int, int]:
+        """How many pictures, and their pixels: clips that are alike in both are described together."""
+        return len(self.jpegs), sum(map(pixels, self.jpegs))
 
 
 @dataclass(frozen=True, slots=True)

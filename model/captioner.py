@@ -1,7 +1,7 @@
 """Models that describe an utterance's frames: the ``Captioner`` protocol and one that runs in this process.
 
 ``TransformersCaptioner`` runs any checkpoint that AutoModelForImageTextToText and AutoProcessor can load. Lines with
-the same number of pictures are described together.
+the same number of pictures, and of pixels in them, are described together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,13 +38,15 @@ class Described:
     """What a model says of one utterance: ``text`` as generated and untrusted, chat tokens included.
 
     ``n_tokens`` counts generated tokens with the end token, ``n_frames`` the different pictures it was shown;
-    ``seconds`` is the utterance's share of its batch's wall time.
+    ``seconds`` is the utterance's share of its batch's wall time. ``n_prompt_tokens`` counts those read before,
+    pictures' among them and padding not; 0 where nobody counts.
     """
 
     text: str
     n_frames: int
     n_tokens: int
     seconds: float
+    n_prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,12 @@ class Batch:
     """Utterances by their places in the list, ready for the model; ``faults`` are those that cannot be shown."""
 
     indices: list[int]
+    n_frames: list[int]
     inputs: Any
     faults: dict[int, Described | VideoError]
+
+    def __len__(self) -> int:
+        return len(self.indices) + len(self.faults)
 
 
 class Captioner(Protocol):
@@ -88,7 +95,11 @@ class TransformersCaptioner:
         """Called after each token of a batch: that of a process which must show that it goes on."""
         self._long_side = model.long_side if model else None
         self._model, self._processor = vlm.load(folder, model.images if model else None)
+        self.ahead = self._model.device.type == "cuda"
+        """Whether the next batch's pictures are decoded while the model works; a CPU has no core to spare for that."""
         self._form = form_of(self._processor)
+        thinks = "enable_thinking" in str(self._processor.chat_template)
+        self._unthinking = {"enable_thinking": False} if thinks else {}  # what is thought first would use up the tokens
         tokenizer = self._processor.tokenizer
         self._controls = control_tokens(tokenizer)
         self._control_ids = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(self._controls))}
@@ -104,34 +115,43 @@ class TransformersCaptioner:
         progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Described | VideoError]:
         distinct = [clip.distinct() for clip in clips]
-        waiting = sorted(range(len(distinct)), key=lambda index: len(distinct[index].jpegs))
+        waiting = sorted(range(len(distinct)), key=lambda index: distinct[index].size())
         results: dict[int, Described | VideoError] = {}
         halved = False
-        while waiting:
-            batch = waiting[: self.batch_size]
-            try:
-                results |= self._describe_batch({i: distinct[i] for i in batch}, prompt, max_new_tokens)
-            except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._halve(halved, error)
-                halved = True
-                continue
-            waiting = waiting[len(batch) :]
-            progress(len(results))
+
+        def prepared(indices: Sequence[int]) -> Batch:
+            return self._prepare({index: distinct[index] for index in indices[: self.batch_size]}, prompt)
+
+        with ThreadPoolExecutor(1) as beside:
+            coming: Future[Batch] | None = None
+            while waiting:
+                started = time.perf_counter()
+                try:
+                    batch = coming.result() if coming else prepared(waiting)
+                    after = waiting[len(batch) :]
+                    coming = beside.submit(prepared, after) if self.ahead and after else None
+                    results |= self._answered(batch, max_new_tokens, started)
+                except (RuntimeError, MemoryError) as error:
+                    if not _is_out_of_memory(error):
+                        raise
+                    self._halve(halved, error)
+                    halved, coming = True, None
+                    continue
+                waiting = after
+                progress(len(results))
         return [results[index] for index in range(len(clips))]
 
-    def _describe_batch(
-        self, clips: dict[int, Clip], prompt: CaptionPrompt, max_new_tokens: int
-    ) -> dict[int, Described | VideoError]:
-        started = time.perf_counter()
-        batch = self._prepare(clips, prompt)
+    def _answered(self, batch: Batch, max_new_tokens: int, started: float) -> dict[int, Described | VideoError]:
         results = dict(batch.faults)
         if batch.indices:
             answers = self._generate(batch.inputs, max_new_tokens)
             share = (time.perf_counter() - started) / len(batch.indices)
-            for index, (text, n_tokens) in zip(batch.indices, answers, strict=True):
-                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share)
+            mask = batch.inputs.get("attention_mask")
+            read = [0] * len(answers) if mask is None else mask.sum(dim=1).tolist()
+            for index, n_frames, (text, n_tokens), n_read in zip(
+                batch.indices, batch.n_frames, answers, read, strict=True
+            ):
+                results[index] = Described(text, n_frames, n_tokens, share, n_read)
         return results
 
     def _prepare(self, clips: dict[int, Clip], prompt: CaptionPrompt) -> Batch:
@@ -143,7 +163,7 @@ class TransformersCaptioner:
             except VideoError as error:
                 faults[index] = error
         if not chats:
-            return Batch([], {}, faults)
+            return Batch([], [], {}, faults)
         with self._reading, bounded(str(self.folder)):
             inputs = self._processor.apply_chat_template(
                 list(chats.values()),
@@ -152,8 +172,9 @@ class TransformersCaptioner:
                 return_dict=True,
                 return_tensors="pt",
                 processor_kwargs={"padding": True},
+                **self._unthinking,
             )
-        return Batch([*chats], inputs, faults)
+        return Batch([*chats], [len(clips[index].jpegs) for index in chats], inputs, faults)
 
     def _chat(self, clip: Clip, prompt: CaptionPrompt) -> Chat:
         if not clip.jpegs:

@@ -85,7 +85,8 @@ class Caption:
     ``like_previous`` is the share (0 to 1) of words that it and the caption before it in the dialogue have in common,
     None where there is none. ``contradiction`` is what speaks against it of the faces that a detector found
     (model/contradiction.py), "none" where nothing does, None without a detector. ``people``, ``expressions`` and
-    ``objects`` are what small detectors found in the frames shown, None where nobody looked.
+    ``objects`` are what small detectors found in the frames shown, None where nobody looked. ``n_prompt_tokens`` are
+    those that the model read for it, pictures' among them, None where nobody counted.
     """
 
     utterance_id: str
@@ -106,6 +107,7 @@ class Caption:
     people: tuple[FoundPerson, ...] | None = None
     expressions: tuple[FaceExpression, ...] | None = None
     objects: tuple[FoundObject, ...] | None = None
+    n_prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

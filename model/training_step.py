@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from model import lora
 from model.errors import TrainingError
-from model.packing import n_computed
+from model.packing import fits_window, n_computed
 from model.training_loss import losses, n_terms
 from model.training_plan import Example, TrainOptions, learning_rate
 from model.training_state import State
@@ -71,7 +71,7 @@ def take(
         "learning_rate": rate,
         "gradient_norm": float(norm),
         "tokens": sum(len(example.item.prompt) + example.item.n_targets for example in batch),
-        "unique_tokens": sum(n_computed(part, share=share) for part in parts),
+        "unique_tokens": sum(n_computed(part, share=share and fits_window(model, part)) for part in parts),
         "seconds": time.perf_counter() - start,
         "memory_mib": memory_mib(),
     }

@@ -136,7 +136,9 @@ def _shards(folder: Path) -> list[Path]:
             raise WeightsError(f"{folder} holds no safetensors, only formats that can run code; convert it first")
         names |= set(_siblings(names))
     if not names:
-        raise WeightsError(f"{folder} holds no weights (model*.safetensors)")
+        raise WeightsError(
+            f"{folder} holds no weights (model*.safetensors); a model that is published as .bin alone must be converted"
+        )
     for name in sorted(names):
         if Path(name).name != name or not (folder / name).is_file():
             raise WeightsError(f"{folder} is not whole: {name!r} is missing; download it again")

@@ -4,7 +4,8 @@ A name is one of
 
 * a registered name or alias (``smollm2-135m-instruct``): always the pinned file below, wherever it is fetched
   from, so that every machine gets the same numbers;
-* a short name of a captioner (``smolvlm2-500m``): the hub id in model/caption_models.py;
+* a short name of a captioner (``smolvlm2-500m``) or a language model (``llama-2-7b``): the hub id in
+  model/caption_models.py or model/base_models.py;
 * a local folder (``./llama-3-8b``);
 * a hub id ``org/model``, ``org/model@branch`` or ``org/model@<40 hex digits>``. Without a commit the branch's
   commit of the first use is remembered in the hub client's own cache and used from then on; moving on is
@@ -17,7 +18,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from model import gguf_import, weight_files
+from model import base_models, gguf_import, weight_files
 from model.caption_models import MODELS, full_name
 from model.errors import WeightsError
 from model.gguf_import import RECIPE, PinnedGguf
@@ -131,9 +132,9 @@ def _registered(name: str) -> PinnedGguf | None:
 
 
 def _hub_id(name: str) -> tuple[str, str]:
-    found = HUB_ID.fullmatch(full_name(name))
+    found = HUB_ID.fullmatch(full_name(base_models.full_name(name)))
     if name.startswith((".", "/", "~")) or not found:
-        known = ", ".join(sorted([*REGISTRY, *MODELS]))
+        known = ", ".join(sorted([*REGISTRY, *base_models.NAMES, *MODELS]))
         raise WeightsError(f"no model {name!r}: neither a folder, nor a registered name ({known}), nor org/model")
     return found["repo"], found["revision"] or "main"
 

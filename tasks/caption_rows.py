@@ -77,6 +77,7 @@ def rows_of(
             people=seen.people,
             expressions=seen.expressions,
             objects=seen.objects,
+            n_prompt_tokens=result.n_prompt_tokens or None,
         )
 
 

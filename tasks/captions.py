@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from math import prod
@@ -200,10 +200,10 @@ def _by_cues(
     yield from rows_of(utterances, described, frames, Provenance(CUES, f"{CUES}-{cues.VERSION}", CUES), None, found)
 
 
-def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:
-    """Raises SettingsError where the captioner in ``folder`` knows another corpus than that of ``utterances`` alone."""
+def refuse_unknown_world(folder: Path, corpora: Iterable[str], settings: CaptionsSettings) -> None:
+    """Raises SettingsError where the captioner in ``folder`` knows only another corpus than one of ``corpora``."""
     world = world_of(folder)
-    foreign = sorted({utterance.corpus for utterance in utterances} - {world})
+    foreign = sorted({*corpora} - {world})
     if world and foreign and not settings.force:
         raise SettingsError(
             f"captions.model = {settings.model!r} knows only the drawn world of the {world} corpus, not "
@@ -214,7 +214,7 @@ def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings
 
 def _in_process(settings: CaptionsSettings, utterances: Sequence[Utterance], context: Context) -> tuple[Captioner, str]:
     folder = _folder(settings, context)
-    refuse_unknown_world(folder, utterances, settings)
+    refuse_unknown_world(folder, (utterance.corpus for utterance in utterances), settings)
     revision = _revision(settings.model)
     return _captioner(folder, revision, settings), revision
 

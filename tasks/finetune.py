@@ -20,7 +20,7 @@ from tasks.finetune_settings import FinetuneSettings
 from tasks.hosts import hosts_of
 from tasks.label_scoring import gold_of, score_rows, words_of
 from tasks.stage import Context, Rows, Stage
-from tasks.training_gates import check, check_lengths, check_tokens
+from tasks.training_gates import check, check_lengths, check_tokens, repeated
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,13 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     folder = weights.resolve(settings.model, context.cache, progress=context.progress)
     base, tokenizer = _load(folder, settings)
     examples = training_examples(tokenizer, chosen, settings)
-    check_tokens(tokenizer, chosen, [example.item for example in examples], base.config)
+    config = base.config.get_text_config()
+    check_tokens(tokenizer, chosen, [example.item for example in examples], config)
     if settings.speaker_task:
-        examples += speaker_examples(tokenizer, chosen, settings, base.config)
+        examples += speaker_examples(tokenizer, chosen, settings, config)
     share = packing.supported(base)
+    if share and (far := sum(not packing.fits_window(base, [example.item]) for example in examples)):
+        log.warning("%d of %d rows are longer than the model's window: they are computed padded", far, len(examples))
     adapter = lora.LoraOptions(settings.r, settings.alpha, settings.dropout, settings.target)
     model = lora.attach(base, adapter, settings.model, settings.seed)
     if settings.gradient_checkpointing:
@@ -132,10 +135,16 @@ def _tell(
     if len(chosen) < len(train) or len(chosen_dev) < len(dev):
         sizes = (len(chosen), len(train), len(chosen_dev), len(dev), settings.seed)
         log.warning("a declared subset: %d of %d train rows, %d of %d dev rows, seed %d", *sizes)
+    if again := repeated(chosen, chosen_dev):
+        log.warning("%d dev rows show the same lines as train rows, their context too: %s", len(again), _some(again))
     if absent := class_balance.missing(class_balance.counts(chosen)):
         log.warning("no train row of %s: the model cannot learn what they look like", ", ".join(absent))
     if not chosen_dev and (settings.keep == "best" or settings.patience):
         log.warning("there are no dev rows: the last adapter is kept and training does not end early")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f", … ({len(names) - 3} more)" if len(names) > 3 else "")
 
 
 def identity(settings: FinetuneSettings) -> Mapping[str, str]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,32 @@ def test_captions_do_not_depend_on_the_batch(model: str, request: pytest.Fixture
         assert mixed == [together[index] for index in order]
 
 
+def test_the_next_pictures_are_decoded_while_the_model_works(
+    tiny_captioner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioner = TransformersCaptioner(tiny_captioner, batch_size=4)
+    expected = texts(captioner.describe(CLIPS, PROMPT, 12))
+    generate, prepare = captioner._generate, captioner._prepare
+    reads, at_work = threading.Semaphore(0), iter(range(9))
+
+    def read(clips: dict[int, Clip], prompt: CaptionPrompt) -> Any:
+        batch = prepare(clips, prompt)
+        reads.release()
+        return batch
+
+    def work(inputs: Any, limit: int) -> Any:
+        last = next(at_work) == 2
+        assert last or [reads.acquire(timeout=60) for _ in range(2)] == [True, True], "nothing was read beside the work"
+        if not last:
+            reads.release()  # the second one is the next batch's own
+        return generate(inputs, limit)
+
+    captioner.ahead = True
+    monkeypatch.setattr(captioner, "_prepare", read)
+    monkeypatch.setattr(captioner, "_generate", work)
+    assert expected == texts(captioner.describe(CLIPS, PROMPT, 12))
+
+
 def test_what_is_shown_and_asked_decides_the_caption(captioner: TransformersCaptioner) -> None:
     ones = [clip(one.jpegs[0]) for one in CLIPS]
     pairs = [clip(one.jpegs[0], jpeg(200 + 9 * n)) for n, one in enumerate(CLIPS)]
@@ -89,6 +117,24 @@ def test_counts_tokens_time_and_progress(captioner: TransformersCaptioner) -> No
         assert 1 <= result.n_tokens <= 5
         assert result.seconds > 0
     assert done == [4, 8, 9]
+
+
+def test_counts_what_is_read_without_padding(captioner: TransformersCaptioner) -> None:
+    found = captioner.describe(CLIPS, PROMPT, 2)
+    alone = [captioner.describe([one], PROMPT, 2)[0] for one in CLIPS]
+    read = [one.n_prompt_tokens for one in found if isinstance(one, Described)]
+    assert read == [one.n_prompt_tokens for one in alone if isinstance(one, Described)]
+    assert all(n > 16 * len(one.jpegs) for n, one in zip(read, CLIPS, strict=True)), "16 tokens a picture"
+    assert len(set(read)) > 3
+
+
+def test_a_model_that_may_think_first_is_asked_not_to(tiny_captioner: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_captioner, tmp_path / "thinks")
+    with (folder / "chat_template.jinja").open("a") as template:
+        template.write("{{ 'OFF' if enable_thinking is defined and not enable_thinking else 'ON' }}")
+    captioner = TransformersCaptioner(folder)
+    batch = captioner._prepare({0: CLIPS[0]}, PROMPT)
+    assert captioner._processor.decode(batch.inputs["input_ids"][0]).endswith("OFF")
 
 
 def test_a_bad_picture_costs_only_its_own_utterance(captioner: TransformersCaptioner) -> None:

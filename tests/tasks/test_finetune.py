@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from causal_models import build_causal
 from pydantic import ValidationError
 
 from model import emotions, lora, packing, predictor, training_state, weights
@@ -176,6 +177,24 @@ def test_a_label_without_rows_is_named(tiny_model: Path, tmp_path: Path, caplog:
     with caplog.at_level(logging.WARNING, logger="tasks.finetune"):
         run(tmp_path, settings(tiny_model, max_steps=1))
     assert "no train row of demo/sadness, demo/surprise, demo/fear, demo/disgust" in caplog.text
+
+
+def test_what_dev_rows_and_bases_are_like_is_said(tiny_model: Path, tmp_path: Path, caplog: Any) -> None:
+    base = build_causal("GPTNeo", tiny_model, tmp_path / "neo")
+    config = json.loads((tiny_model / "config.json").read_text())
+    near = tmp_path / "near"
+    shutil.copytree(tiny_model, near)
+    (near / "config.json").write_text(json.dumps({**config, "sliding_window": 4}))
+    seen = replace(ROWS[1], context_ids=("demo/train/0/0",))
+    rows = [ROWS[0], seen, *ROWS[2:], replace(seen, utterance_id="demo/dev/9/1", context_ids=("demo/dev/9/0",))]
+    with caplog.at_level(logging.WARNING):
+        (step,) = run(tmp_path / "a", settings(base, max_steps=1), rows=rows)
+        (far,) = run(tmp_path / "b", settings(near, max_steps=1))
+    assert "1 dev rows show the same lines as train rows, their context too: demo/dev/9/1" in caplog.text
+    assert "GPTNeoForCausalLM cannot share its prompts' common start" in caplog.text
+    assert "18 of 18 rows are longer than the model's window: they are computed padded" in caplog.text
+    assert step.unique_tokens == step.tokens
+    assert far.unique_tokens == far.tokens
 
 
 def test_a_base_without_pad_token_and_chat_template_trains_the_same(tiny_model: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from model.dialogue import Instruction
 from model.errors import TrainingError
 from model.packing import Item, encode
-from tasks.training_gates import check, check_tokens
+from tasks.training_gates import check, check_tokens, repeated
 
 
 def row(utterance_id: str, prompt: str = "", answer: str = "joy", context: tuple[str, ...] = ()) -> Instruction:
@@ -71,6 +71,15 @@ def test_nothing_to_train_on() -> None:
 def test_a_dialogue_of_dev_that_is_one_of_train() -> None:
     copies = [row("meld/dev/9/0", prompt=ROWS[0].prompt), row("meld/dev/9/1", prompt=ROWS[1].prompt)]
     refused([*ROWS, *copies], "1 rows are dialogues of train as well as of dev: meld/dev/9 ")
+
+
+def test_a_scene_that_comes_again_in_dev_is_named_and_not_refused() -> None:
+    again = row("meld/dev/9/1", prompt=ROWS[1].prompt, context=("meld/dev/9/0",))
+    more = [row("meld/dev/9/0", prompt=ROWS[0].prompt), again, row("meld/dev/9/2", context=("meld/dev/9/1",))]
+    train, dev = check([*ROWS, *more])
+    assert repeated(train, dev) == ["meld/dev/9/1"]  # not the first: one line says little
+    other = replace(again, utterance_id="emorynlp/dev/9/1")
+    assert repeated(train, [*ROWS[3:], other]) == []
 
 
 def test_one_line_that_two_dialogues_share_is_no_fault() -> None:
