@@ -99,6 +99,12 @@ def _scores(run: Run) -> None:
     """The scores that the warehouse has of a run, if any: status answers without one too."""
     columns = ("corpus", "split", "system", "utterances", "dialogues", "accuracy", "weighted_f1", "macro_f1")
     text = f"SELECT {', '.join(columns)} FROM score_intervals WHERE run_id = ?"
-    with suppress(DialogueError), queries.connect(run.layout) as connection:
-        if rows := queries.query(connection, text, [run.run_id])[1]:
+
+    def ask() -> None:
+        with queries.connect(run.layout) as connection:
+            rows = queries.query(connection, text, [run.run_id])[1]
+        if rows:
             emit(columns, rows, Format.table)
+
+    with suppress(DialogueError):
+        queries.mended(run.layout, ask, warn)

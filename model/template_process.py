@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,7 +44,7 @@ class _Filler(ChildProcess):
 
     def fill(self, given: dict[str, Any]) -> tuple[list[str], list[Any]]:
         """As transformers' render_jinja_template. Raises WorkerLost, TimeoutError; then it must be ended."""
-        self._send_bytes(json.dumps(given, default=lambda _picture: "").encode())
+        self._send_bytes(json.dumps(given, default=_placeholder).encode())
         answer = self._receive(ANSWERS_WITHIN_S)
         if "fault" in answer:
             raise TemplateFault(answer["fault"])
@@ -70,12 +71,16 @@ def check(template: str, name: str) -> None:
         _fill(name, {"conversations": [[{"role": "user", "content": "probe"}]], "chat_template": template})
 
 
-def _put_in_place() -> None:
-    """The library's methods call it by its name in their modules."""
-    from transformers import processing_utils, tokenization_utils_base
+def _placeholder(value: object) -> str:
+    """What a template sees of a picture: text that is not empty, as the library itself gives it."""
+    return f"<{type(value).__name__}>"
 
-    for module in (tokenization_utils_base, processing_utils):
-        if module.render_jinja_template is not _render:
+
+def _put_in_place() -> None:
+    """The library's methods call it by its name in their modules, of which one that is not loaded calls nothing."""
+    for name in ("transformers.tokenization_utils_base", "transformers.processing_utils"):
+        module: Any = sys.modules.get(name)
+        if module and module.render_jinja_template is not _render:
             _own.append(module.render_jinja_template)
             module.render_jinja_template = _render
 
@@ -89,7 +94,10 @@ def _render(**given: Any) -> Any:
 def _fill(name: str, given: dict[str, Any]) -> tuple[list[str], list[Any]]:
     with _turn:
         filler = _running.get(os.getpid())
-        if filler is None or not filler.alive():
+        if filler and not filler.alive():
+            filler.end()
+            filler = None
+        if filler is None:
             filler = _running[os.getpid()] = _Filler()
         try:
             return filler.fill(given)

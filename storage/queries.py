@@ -79,11 +79,17 @@ def query(
 
 
 def mended(layout: Layout, ask: Callable[[], None], say: Callable[[str], None]) -> None:
-    """Does ``ask``. Where it meets damaged copies, they are made again from their shards, with a line that says so."""
+    """Does ``ask``. Where it meets damaged copies, they are made again from their shards, with a line that says so.
+
+    Raises WorkspaceError where the workspace cannot be written.
+    """
     try:
         ask()
     except DamagedCopies as damaged:
-        publish(layout, [], mend=True)
+        try:
+            publish(layout, [], mend=True)
+        except OSError as error:
+            raise WorkspaceError(f"{damaged}; it cannot be made again now ({error.strerror})") from error
         names = ", ".join(str(path) for path in damaged.paths[:3])
         more = f" and {len(damaged.paths) - 3} more" if len(damaged.paths) > 3 else ""
         say(f"made again from their shards, since they were damaged or had no digest: {names}{more}")

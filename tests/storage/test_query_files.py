@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from example_rows import ROWS
 from finished_run import ask, write
 
-from model.errors import DialogueError
+from model.errors import DialogueError, WorkspaceError
 from storage import copies, shards
 from storage.layout import Layout
 from storage.queries import connect, mended
@@ -37,15 +39,15 @@ def put(path: Path, data: bytes) -> None:
 
 
 def test_a_bit_anywhere_counts(layout: Layout) -> None:
-    """Magic, page headers, pages, footer and its length: every ninth byte of a copy, and of some what a query says."""
+    """Magic, page headers, pages, footer and its length: every nineteenth byte, and of some what a query says."""
     path, before = copy_of(layout), ask(layout, TEXT)
     whole = path.read_bytes()
     with connect(layout) as connection:
         ((digest,),) = connection.execute("SELECT sha256 FROM copies WHERE path = ?", [str(path)]).fetchall()
-    for place in [*range(0, len(whole), 9), *range(len(whole) - 60, len(whole))]:
+    for place in [*range(0, len(whole), 19), *range(len(whole) - 60, len(whole))]:
         put(path, whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
         assert not copies.is_right(path, digest)
-        if place % 450 == 0:
+        if place % 950 == 0:
             with pytest.raises(DamagedCopies, match=r"all-.*is not what was written: `dialoguellm fsck --repair`"):
                 ask(layout, TEXT)
     for data in (whole[:-1], whole + b"x", whole[: len(whole) // 2], whole[::-1]):
@@ -68,6 +70,19 @@ def test_a_damaged_copy_is_made_again_with_a_line_that_says_so(layout: Layout) -
     assert len(said) == 1
 
 
+def test_where_nothing_can_be_written_that_is_the_error(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(copy_of(layout), b"noise")
+
+    def full(*_given: object, **_named: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("storage.warehouse.shutil.copyfile", full)
+    with pytest.raises(
+        WorkspaceError, match=r"is not what was written.*cannot be made again now \(Read-only file system\)"
+    ):
+        mended(layout, lambda: ask(layout, TEXT), lambda _line: None)
+
+
 @pytest.mark.parametrize("change", ["UPDATE copies SET sha256 = NULL", "ALTER TABLE copies DROP COLUMN sha256"])
 def test_a_copy_of_an_earlier_program_has_no_digest(layout: Layout, change: str) -> None:
     import duckdb
@@ -83,20 +98,24 @@ def test_a_copy_of_an_earlier_program_has_no_digest(layout: Layout, change: str)
     assert ask(layout, "SELECT count(*) FROM copies WHERE sha256 IS NULL") == [(0,)]
 
 
-@pytest.mark.parametrize("table", ["captions", "keyframes", "rejects", "predictions"])
-def test_no_copy_is_made_of_a_damaged_part(layout: Layout, table: str) -> None:
+def test_no_copy_is_made_of_a_damaged_part(layout: Layout) -> None:
     """DuckDB would read the wrong rows out of it; a query says which file it is."""
     publish(layout, [write(layout, captions=ROWS["rejects"])])
-    stage = {"predictions": "evaluate", "rejects": "captions"}.get(table, table)
-    part = layout.part(table, f"key-{stage}", 0)
-    whole = bytearray(part.read_bytes())
-    whole[len(whole) // 3] ^= 1
-    put(part, bytes(whole))
-    copy = next(layout.folder(table, f"key-{stage}").glob("all-*.parquet"))
-    put(copy, copy.read_bytes()[:-1])
-    with pytest.raises(DialogueError, match=r"all-.*\.parquet"):
-        mended(layout, lambda: ask(layout, f"SELECT * FROM {table}_history"), lambda _line: None)
-    assert not copies.is_whole(copy)
+    places = {"captions": "captions", "keyframes": "keyframes", "rejects": "captions", "predictions": "evaluate"}
+    for table, stage in places.items():
+        part = layout.part(table, f"key-{stage}", 0)
+        whole = bytearray(part.read_bytes())
+        whole[len(whole) // 3] ^= 1
+        put(part, bytes(whole))
+        for copy in layout.folder(table, f"key-{stage}").glob("all-*.parquet"):
+            put(copy, copy.read_bytes()[:-1])
+    for table in places:
+        with pytest.raises(DialogueError, match=r"all-.*\.parquet"):
+            mended(layout, lambda table=table: ask(layout, f"SELECT * FROM {table}_history"), lambda _line: None)
+    with connect(layout) as connection:
+        paths = [path for _, path, _ in copies.noted(connection) if path.parts[-3] in places]
+    assert len(paths) == 4
+    assert not any(map(copies.is_whole, paths))
 
 
 def test_a_query_that_needs_another_copy_is_not_held_up(layout: Layout) -> None:
