@@ -9,7 +9,7 @@ TOOLS := .tools/bin
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt install.sh locks/base.txt locks/torch.txt
+$(INSTALLED): pyproject.toml constraints.txt install.sh $(wildcard locks/*.txt)
 	PYTHON="$(PYTHON)" sh install.sh
 	@touch $@
 

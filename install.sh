@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv and installs what locks/ names: each file only if its SHA-256 stands there. Without an NVIDIA GPU it asks for
-# PyTorch's small CPU build first, which no lock can hold: it is not on the package index that the others come from.
+# PyTorch's small CPU build first, which is not on the package index that the others come from.
 set -eu
 cd "$(dirname "$0")"
 PYTHON="${PYTHON:-python3}"
@@ -23,8 +23,9 @@ has_torch() {
     esac
 }
 if [ "$(uname -s)" = Linux ] && [ ! -e /proc/driver/nvidia/version ]; then
-    has_torch || install "torch==$torch+cpu" || cat >&2 <<END
-No CPU build of PyTorch $torch at your package index: taking the default build, which is several GB.
+    has_torch || install --only-binary :all: --require-hashes -r locks/torch-cpu.txt || cat >&2 <<END
+No CPU build of PyTorch $torch that locks/torch-cpu.txt knows is at your package index: taking the default build, which is
+several GB.
 To get the small one, stop here and set PIP_EXTRA_INDEX_URL to the CPU index named on PyTorch's "Get Started" page.
 END
 fi

@@ -13,34 +13,32 @@ and one other are in memory at a time, so that ours is measured again beside eac
 Steps are timed by the CPU seconds of the process, with one thread unless --threads says more (then by the clock).
 The floor is the multiplications of the frozen weights, forwards and backwards, on the tokens that differ, at the speed
 of one such multiplication measured in between. It is to be at least 2.5 times TRL's examples per second.
+
+On a GPU: --shape llama-2-7b --preset paper --batch 128 --micro-batch 8 --steps 13 trains a model of that shape with
+random weights in bfloat16, 16 parts a step, and tells the hours of the paper's ten epochs of 24,304 lines
+(`paper_hours`); matrix_rate_share is to be at least 0.55 there. The first step of each trainer is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from training import peer
-from training.rows import examples
+from training import floor, shapes
+from training.child import serve
 
-from model import fast_linear, lora, packing, trainer, weights
-from model.training_plan import Example, TrainOptions, batches
-from model.training_step import memory_mib
+from tasks.finetune_settings import PRESETS
 
-BATCH = 8
+PAPER_EXAMPLES = 10 * 24_304  # ten epochs of MELD, EmoryNLP and IEMOCAP
 NAMES = ["ours", "ours_without_onednn", "trl", "trl_padding_free"]
 
 
@@ -54,7 +52,9 @@ def main() -> None:
         figures |= {
             name if order == "shuffled" else f"{name}_{order}": v for name, v in compared(options, order).items()
         }
-    table = Table("figure", "value", title=f"batches of {BATCH}, {options.steps} steps, {options.threads} threads")
+    table = Table(
+        "figure", "value", title=f"batches of {options.batch}, {options.steps} steps, {options.threads} threads"
+    )
     for name, value in figures.items():
         table.add_row(name, str(value))
     Console().print(table)
@@ -70,10 +70,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where the weights are kept")
     parser.add_argument("--trainers", help=f"some of {','.join(NAMES)}; two at a time hold 9 GB")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--shape", choices=shapes.SHAPES, help="a model of this shape with random weights")
+    parser.add_argument("--tokenizer", type=Path, help="with --shape: the folder of the one that writes the rows")
+    parser.add_argument("--preset", choices=PRESETS, help="whose adapter is trained; all linear layers by default")
+    parser.add_argument("--batch", type=int, default=8, help="rows of a step")
+    parser.add_argument("--micro-batch", type=int, help="rows that are computed at a time; the batch by default")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--order", default="shuffled", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.steps = 4 if options.quick else options.steps
+    options.micro_batch = options.micro_batch or options.batch
     return options
 
 
@@ -85,7 +91,7 @@ def compared(options: argparse.Namespace, order: str) -> dict[str, Any]:
         names = [name for name in names if not name.startswith("trl")]
     others = [name for name in names if name != "ours"]
     pairs = [["ours", name] for name in others] or [["ours"]]
-    return summary([in_turn(pair, order, options) for pair in pairs])
+    return summary([in_turn(pair, order, options) for pair in pairs], options.batch)
 
 
 Turn = dict[str, Any]
@@ -100,7 +106,7 @@ def in_turn(names: Sequence[str], order: str, options: argparse.Namespace) -> Tu
     for _ in range(options.steps):
         for name, child in children.items():
             steps[name].append(ask(child))
-        speeds.append(gflops(options))
+        speeds.append(floor.gflops(options))
     peaks = {name: ask(child)["peak_mib"] for name, child in children.items()}
     for child in children.values():
         child.wait()
@@ -110,7 +116,9 @@ def in_turn(names: Sequence[str], order: str, options: argparse.Namespace) -> Tu
 def start(name: str, order: str, options: argparse.Namespace) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--child", name, "--order", order, "--steps", str(options.steps)]
     command += ["--threads", str(options.threads), "--cache", str(options.cache)]
-    command += ["--meld", str(options.meld)] if options.meld else []
+    command += ["--batch", str(options.batch), "--micro-batch", str(options.micro_batch)]
+    for name in ("meld", "shape", "tokenizer", "preset"):
+        command += [f"--{name}", str(getattr(options, name))] if getattr(options, name) else []
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -126,14 +134,14 @@ def ask(child: subprocess.Popen[str]) -> dict[str, float]:
     return dict(json.loads(line))
 
 
-def summary(turns: Sequence[Turn]) -> dict[str, Any]:
+def summary(turns: Sequence[Turn], batch: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     times: dict[str, float] = {}
     for turn in turns:
         seconds = {name: seconds_of(steps) for name, steps in turn["steps"].items()}
         for name, steps in turn["steps"].items():
             times[name] = seconds[name] / seconds["ours"]
-            figures[f"{name}_examples_per_s"] = round(BATCH / seconds[name], 2)
+            figures[f"{name}_examples_per_s"] = round(batch / seconds[name], 2)
             figures[f"{name}_peak_mib"] = round(turn["peaks"][name])
             figures[f"{name}_losses"] = [round(step["loss"], 4) for step in steps]
     peers = [name for name in times if name.startswith("trl")]
@@ -141,6 +149,7 @@ def summary(turns: Sequence[Turn]) -> dict[str, Any]:
     mean = turns[0]["about"]
     floors = [turn["about"]["gflop_a_step"] / turn["speed"] for turn in turns]
     ours = [seconds_of(turn["steps"]["ours"]) for turn in turns]
+    over_floor = statistics.median(a / b for a, b in zip(ours, floors, strict=True))
     return {
         "vs_trl": round(times[best], 2) if best else None,
         "loss_gap": max((loss_gap(turn) for turn in turns if peers_of(turn)), default=None),
@@ -148,7 +157,9 @@ def summary(turns: Sequence[Turn]) -> dict[str, Any]:
         "vs_trl_without_onednn": (
             round(times[best] / times["ours_without_onednn"], 2) if best and "ours_without_onednn" in times else None
         ),
-        "ours_vs_floor": round(statistics.median(a / b for a, b in zip(ours, floors, strict=True)), 2),
+        "ours_vs_floor": round(over_floor, 2),
+        "matrix_rate_share": round(1 / over_floor, 3),
+        "paper_hours": round(PAPER_EXAMPLES * statistics.median(ours) / batch / 3600, 2),
         "gflops": round(statistics.median(turn["speed"] for turn in turns), 1),
         "unique_tokens_share": round(mean["unique_share"], 3),
         "padded_tokens_share": round(mean["padded_share"], 3),
@@ -169,100 +180,6 @@ def loss_gap(turn: Turn) -> float:
     """Largest difference of a step's loss between ours and the peer."""
     pairs = [zip(turn["steps"]["ours"], turn["steps"][name], strict=True) for name in peers_of(turn)]
     return max(abs(a["loss"] - b["loss"]) for some in pairs for a, b in some)
-
-
-# ---- in a process of its own
-
-
-def serve(options: argparse.Namespace) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    answers = own_output()
-    torch.set_num_threads(options.threads)
-    folder = weights.resolve(weights.DEFAULT, options.cache)
-    model, tokenizer = lora.load(folder)
-    if options.child.startswith("trl"):  # as its users load it
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model = lora.attach(model, lora.LoraOptions(dropout=0.0), weights.DEFAULT)
-    if options.child != "ours":
-        fast_linear.switch_off(model)
-    train = TrainOptions(
-        batch_size=BATCH, micro_batch=BATCH, max_steps=options.steps, schedule="constant", warmup=0.0,
-        keep="last", checkpoint_every=10**6, group_by_length=options.order == "grouped",
-    )  # fmt: skip
-    rows = examples(tokenizer, BATCH * options.steps, options.meld, options.cache)
-    parts = [batch for batch, _, _ in batches(rows, train, 0, options.steps)]
-    wait_for_word()
-    answers({"gflop_a_step": gflop(model, parts), **shares(parts)})
-    if options.child.startswith("ours"):
-        run = ours(model, rows, train)
-    else:
-        run = peer.losses(model, tokenizer, parts, train, padding_free=options.child == "trl_padding_free")
-    wait = time.process_time if options.threads == 1 else time.perf_counter
-    for _ in range(options.steps):
-        wait_for_word()
-        before = wait()
-        loss = next(run)
-        answers({"loss": loss, "seconds": wait() - before})
-    wait_for_word()
-    answers({"peak_mib": memory_mib()})
-
-
-def wait_for_word() -> None:
-    sys.stdin.readline()
-
-
-def own_output() -> Callable[[dict[str, float]], None]:
-    """Where answers go; whatever else the process prints goes to the errors."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return lambda value: print(json.dumps(value), file=answers, flush=True)
-
-
-def ours(model: Any, rows: Sequence[Example], options: TrainOptions) -> Iterator[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        for step in trainer.train(model, rows, Path(folder), options):
-            yield step.loss
-
-
-# ---- what it costs at least
-
-
-def gflop(model: Any, parts: Sequence[Sequence[Example]]) -> float:
-    """Multiplications of a step, in the mean: two for a token and a frozen weight, and as many backwards."""
-    frozen = [p.numel() for name, p in model.named_parameters() if not p.requires_grad and p.ndim == 2]
-    body = sum(frozen) - max(frozen)  # the embedding is looked up, and its use for the logits is that of few tokens
-    tokens = statistics.mean(packing.n_computed([row.item for row in part]) for part in parts)
-    return 4 * body * tokens / 1e9
-
-
-def shares(parts: Sequence[Sequence[Example]]) -> dict[str, float]:
-    """Tokens of a step as shares of the rows' own: computed by us, and by a trainer that pads."""
-    items = [[row.item for row in part] for part in parts]
-    lengths = [[len(item.prompt) + len(item.answers[0]) for item in part] for part in items]
-    own = sum(map(sum, lengths))
-    return {
-        "unique_share": sum(packing.n_computed(part) for part in items) / own,
-        "padded_share": sum(len(part) * max(part) for part in lengths) / own,
-    }
-
-
-def gflops(options: argparse.Namespace) -> float:
-    """Speed of one multiplication of the model's own shape, by the same clock as the steps."""
-    import torch
-
-    torch.set_num_threads(options.threads)
-    clock = time.process_time if options.threads == 1 else time.perf_counter
-    layer = torch.nn.Linear(576, 1536, bias=False).requires_grad_(False)
-    x, speeds = torch.randn(1200, 576), []
-    for one in (layer, fast_linear.switch_on(copy.deepcopy(layer))):
-        one(x)
-        start = clock()
-        for _ in range(20):
-            one(x)
-        speeds.append(20 * 2 * 1200 * 576 * 1536 / (clock() - start) / 1e9)
-    return max(speeds)
 
 
 if __name__ == "__main__":

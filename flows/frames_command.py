@@ -37,7 +37,7 @@ def frames(
     *,
     form: Format,
 ) -> None:
-    """Draw the keyframes of utterances on a sheet: when each was, its score, its faces, whether it is suspect."""
+    """Draw the keyframes of utterances on a sheet: when each was, its score, what detectors found, whether suspect."""
     if bool(utterances) == bool(number):
         raise SettingsError("name utterances, or let lines be drawn with --sample: one of the two")
     target = _free(out)

@@ -1,8 +1,8 @@
 """The check before a run: what would stop it or lose lines beyond the limits stops it before anything is written.
 
 Done where ingest is pending. After that its rows are in the lake and the planner knows the rest, so that a run that
-goes on, or a nightly one with nothing to do, looks at the disk alone. Prompts are not counted here: to load a
-tokenizer takes longer than everything else of a text corpus; `dialoguellm check` counts them.
+goes on, or a nightly one with nothing to do, looks at the disk, and at whom the captioner knows. Prompts are not
+counted here: to load a tokenizer takes longer than everything else of a text corpus; `dialoguellm check` counts them.
 """
 
 from __future__ import annotations

@@ -89,14 +89,24 @@ def emit(
 
 
 def emit_csv(columns: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]]) -> None:
-    """Prints rows as CSV, batch by batch as they come."""
+    """Prints rows as CSV, batch by batch as they come. Says so where a spreadsheet would run a text as a formula."""
     writer = csv.writer(sys.stdout)
     show = printable if sys.stdout.isatty() else _encodable
+    formulas = 0
     writer.writerow([show(name) for name in columns])
     for rows in batches:
+        formulas += sum(isinstance(cell, str) and _is_formula(cell) for line in rows for cell in line)
         writer.writerows(
             [show(_text(cell)) if isinstance(cell, str | bytes) else cell for cell in line] for line in rows
         )
+    if formulas:
+        said = f"{counted(formulas, 'text')} of this CSV with the beginning of a formula (=, +, -, @)"
+        warn(f"{said}: a spreadsheet runs such, unless their columns are imported as text")
+
+
+def warn(text: str) -> None:
+    """One line beside what is printed, on standard error."""
+    print(printable(text), file=sys.stderr)
 
 
 def counted(number: int, noun: str) -> str:
@@ -115,6 +125,17 @@ def printable(value: Any) -> str:
 def printable_lines(text: str) -> str:
     """The same for a text that keeps its lines, such as a message or a traceback."""
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet that opens a CSV file takes the text for a program, and it is no number."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def _text(value: str | bytes) -> str:

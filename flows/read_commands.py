@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.output import Format, emit, reader
+from flows.output import Format, emit, reader, warn
 from flows.watch import COLUMNS, heading, stage_row, watched
 from model.errors import DialogueError, SettingsError, WorkspaceError
 from storage import files, queries
@@ -86,10 +86,13 @@ def report(run: RunName = None, workspace: Workspace = HERE) -> None:
 
 
 def _query(layout: Layout, query: str, form: Format, parameters: list[Any] | None = None) -> None:
-    with queries.connect(layout) as connection:
-        queries.fetch(layout, query)
-        columns, rows = queries.query(connection, query, parameters or [])
-    emit(columns, rows, form)
+    def ask() -> None:
+        with queries.connect(layout) as connection:
+            queries.fetch(layout, query)
+            columns, rows = queries.query(connection, query, parameters or [])
+        emit(columns, rows, form)
+
+    queries.mended(layout, ask, warn)
 
 
 def _scores(run: Run) -> None:

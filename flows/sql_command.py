@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.output import Format, emit, emit_csv, reader
+from flows.output import Format, emit, emit_csv, reader, warn
 from flows.read_commands import HERE, Workspace
 from model.errors import SettingsError
 from storage import queries
@@ -28,6 +28,8 @@ TABLES = (
     "FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) "
     "GROUP BY ALL ORDER BY kind, name"
 )
+MAX_CHARACTERS = 1 << 20
+"""Of a query in a file."""
 _BATCH = 10_000
 _GIB = 1 << 30
 
@@ -82,12 +84,16 @@ def answer(
 ) -> None:
     """Asks and prints. CSV is printed as it is read; the other forms are held at once."""
     queries.fetch(layout, text)
-    with queries.connect(layout, memory_limit=memory) as connection:
-        if form is Format.csv:
-            with queries.asking(connection, text, bound, seconds=seconds) as (columns, found):
-                emit_csv(columns, _batches(found))
-        else:
-            emit(*queries.query(connection, text, bound, seconds=seconds), form)
+
+    def ask() -> None:
+        with queries.connect(layout, memory_limit=memory) as connection:
+            if form is Format.csv:
+                with queries.asking(connection, text, bound, seconds=seconds) as (columns, found):
+                    emit_csv(columns, _batches(found))
+            else:
+                emit(*queries.query(connection, text, bound, seconds=seconds), form)
+
+    queries.mended(layout, ask, warn)
 
 
 def parameters(given: list[str]) -> dict[str, Any]:
@@ -111,9 +117,13 @@ def _text(query: str | None, file: Path | None) -> str | None:
     if file is None:
         return sys.stdin.read() if query == "-" else query
     try:
-        return file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(MAX_CHARACTERS + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read as a query ({error}): name a text file with one query") from error
+    if len(text) > MAX_CHARACTERS:
+        raise SettingsError(f"{file} has more than {MAX_CHARACTERS:,} characters: name a text file with one query")
+    return text
 
 
 def _batches(found: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]:
@@ -127,14 +137,18 @@ def _parquet(layout: Layout, text: str, bound: dict[str, Any], *, seconds: float
     if sys.stdout.isatty():
         raise SettingsError("--parquet writes bytes: send them to a file with > answer.parquet")
     queries.fetch(layout, text)
-    with (
-        queries.connect(layout, memory_limit=memory) as connection,
-        queries.asking(connection, text, bound, seconds=seconds, lazily=True) as (_, found),
-    ):
-        batches: Any = found.to_arrow_reader(_BATCH)
-        with pq.ParquetWriter(sys.stdout.buffer, batches.schema, compression="zstd") as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+
+    def ask() -> None:
+        with (
+            queries.connect(layout, memory_limit=memory) as connection,
+            queries.asking(connection, text, bound, seconds=seconds, lazily=True) as (_, found),
+        ):
+            batches: Any = found.to_arrow_reader(_BATCH)
+            with pq.ParquetWriter(sys.stdout.buffer, batches.schema, compression="zstd") as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+
+    queries.mended(layout, ask, warn)
 
 
 def _words(layout: Layout) -> list[str]:

@@ -37,22 +37,28 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
-    """Make ``target`` anew: filled under a dot-name by ``fill``, flushed to disk, then renamed."""
+    """Make ``target`` anew: filled under a dot-name by ``fill``, flushed to disk, then renamed.
+
+    A kill leaves the old folder, the new one or, between two renames, neither: never one that is half removed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = target.parent / f".{target.name}.tmp"
-    shutil.rmtree(work, ignore_errors=True)
+    work, old = (target.parent / f".{target.name}.{end}" for end in ("tmp", "old"))
+    for left in (work, old):
+        shutil.rmtree(left, ignore_errors=True)
     work.mkdir()
     try:
         fill(work)
         for path in work.iterdir():
             sync(path)
         sync(work)
-        shutil.rmtree(target, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
         work.rename(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)  # a disk that is full needs the room
         raise
     sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

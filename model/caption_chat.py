@@ -10,7 +10,9 @@ from typing import Any
 from model.caption_prompt import CaptionPrompt
 from model.caption_text import CHAT_TOKEN
 from model.errors import WeightsError
+from model.pictures import pixels
 from model.plain import plain
+from model.template_process import bounded, check
 
 MAX_SPOKEN = 500
 """Characters of the spoken words that are shown."""
@@ -33,6 +35,10 @@ class Clip:
         jpegs = tuple(dict.fromkeys(self.jpegs))
         return Clip(jpegs, tuple(first[jpeg] for jpeg in jpegs), self.words)
 
+    def size(self) -> tuple[int, int]:
+        """How many pictures, and their pixels: clips that are alike in both are described together."""
+        return len(self.jpegs), sum(map(pixels, self.jpegs))
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -48,6 +54,8 @@ USUAL = Form()
 
 def form_of(processor: Any) -> Form:
     """What the chat template of a transformers processor takes, found by filling it in. WeightsError without one."""
+    if isinstance(processor.chat_template, str):
+        check(processor.chat_template, processor.tokenizer.name_or_path)
 
     def filled(content: Sequence[dict[str, str]], system: str = "") -> str:
         first = [{"role": "system", "content": [_text(system)]}] if system else []
@@ -112,6 +120,7 @@ def _fill(processor: Any, messages: Sequence[dict[str, Any]]) -> str:
     from jinja2 import TemplateError
 
     try:
-        return str(processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+        with bounded(processor.tokenizer.name_or_path):
+            return str(processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
     except (TemplateError, TypeError, ValueError, KeyError):
         return ""

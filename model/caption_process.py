@@ -53,6 +53,7 @@ class _Said(_Answer):
     n_frames: Annotated[int, Field(ge=0)]
     n_tokens: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)]
+    n_prompt_tokens: Annotated[int, Field(ge=0)]
 
 
 class _Refused(_Answer):

@@ -218,11 +218,12 @@ def _close_all() -> None:
 
 
 def cut(clips: Sequence[Clip], batch_size: int, processes: int) -> list[list[int]]:
-    """Places in ``clips``, those with the same number of pictures together and the most first, in batches.
+    """Places in ``clips``, those with the same number of pictures and pixels together and the most first, in batches.
 
     As many for each process, of at most ``batch_size`` and much the same size.
     """
-    order = sorted(range(len(clips)), key=lambda index: -len(clips[index].distinct().jpegs))
+    sizes = [clip.distinct().size() for clip in clips]
+    order = sorted(range(len(clips)), key=sizes.__getitem__, reverse=True)
     rounds = -(-len(order) // (batch_size * processes))
     number = min(rounds * processes, -(-len(order) // FEWEST)) or 1
     number = max(number, -(-len(order) // batch_size))

@@ -8,7 +8,8 @@ Speaks over one pipe, in plain messages: JSON, and the JPEGs as they are.
     in   {"clips": [{"times": […], "words": "…"}, …], "batch_size", "prompt": {…}, "max_new_tokens"}
          followed by one message per JPEG
     out  {"alive": true}                 about once a second while tokens come
-         {"said": [{"text", "n_frames", "n_tokens", "seconds"} | {"reason", "detail"}, …], "batch_size"}
+         {"said": [{"text", "n_frames", "n_tokens", "seconds", "n_prompt_tokens"} | {"reason", "detail"}, …],
+          "batch_size"}
          {"fault", "text"}               nothing could be described: the kind of error and its message
 """
 

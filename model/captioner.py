@@ -1,7 +1,7 @@
 """Models that describe an utterance's frames: the ``Captioner`` protocol and one that runs in this process.
 
 ``TransformersCaptioner`` runs any checkpoint that AutoModelForImageTextToText and AutoProcessor can load. Lines with
-the same number of pictures are described together.
+the same number of pictures, and of pixels in them, are described together.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from model.caption_prompt import CaptionPrompt
 from model.errors import SettingsError, VideoError
 from model.pictures import decode_jpeg
 from model.plain import control_tokens
+from model.template_process import bounded
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +37,15 @@ class Described:
     """What a model says of one utterance: ``text`` as generated and untrusted, chat tokens included.
 
     ``n_tokens`` counts generated tokens with the end token, ``n_frames`` the different pictures it was shown;
-    ``seconds`` is the utterance's share of its batch's wall time.
+    ``seconds`` is the utterance's share of its batch's wall time. ``n_prompt_tokens`` counts those read before,
+    pictures' among them and padding not; 0 where nobody counts.
     """
 
     text: str
     n_frames: int
     n_tokens: int
     seconds: float
+    n_prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class TransformersCaptioner:
         self._long_side = model.long_side if model else None
         self._model, self._processor = vlm.load(folder, model.images if model else None)
         self._form = form_of(self._processor)
+        thinks = "enable_thinking" in str(self._processor.chat_template)
+        self._unthinking = {"enable_thinking": False} if thinks else {}  # what is thought first would use up the tokens
         tokenizer = self._processor.tokenizer
         self._controls = control_tokens(tokenizer)
         self._control_ids = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(self._controls))}
@@ -103,7 +108,7 @@ class TransformersCaptioner:
         progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Described | VideoError]:
         distinct = [clip.distinct() for clip in clips]
-        waiting = sorted(range(len(distinct)), key=lambda index: len(distinct[index].jpegs))
+        waiting = sorted(range(len(distinct)), key=lambda index: distinct[index].size())
         results: dict[int, Described | VideoError] = {}
         halved = False
         while waiting:
@@ -129,8 +134,10 @@ class TransformersCaptioner:
         if batch.indices:
             answers = self._generate(batch.inputs, max_new_tokens)
             share = (time.perf_counter() - started) / len(batch.indices)
-            for index, (text, n_tokens) in zip(batch.indices, answers, strict=True):
-                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share)
+            mask = batch.inputs.get("attention_mask")
+            read = [0] * len(answers) if mask is None else mask.sum(dim=1).tolist()
+            for index, (text, n_tokens), n_read in zip(batch.indices, answers, read, strict=True):
+                results[index] = Described(text, len(clips[index].jpegs), n_tokens, share, n_read)
         return results
 
     def _prepare(self, clips: dict[int, Clip], prompt: CaptionPrompt) -> Batch:
@@ -143,7 +150,7 @@ class TransformersCaptioner:
                 faults[index] = error
         if not chats:
             return Batch([], {}, faults)
-        with self._reading:
+        with self._reading, bounded(str(self.folder)):
             inputs = self._processor.apply_chat_template(
                 list(chats.values()),
                 add_generation_prompt=True,
@@ -151,6 +158,7 @@ class TransformersCaptioner:
                 return_dict=True,
                 return_tensors="pt",
                 processor_kwargs={"padding": True},
+                **self._unthinking,
             )
         return Batch([*chats], inputs, faults)
 

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from model.errors import WeightsError
+from model.template_process import bounded
 
 Messages = tuple[tuple[str, str], ...]
 Chat = Callable[[Messages, str], str]
@@ -68,9 +69,12 @@ def _apply(tokenizer: Any, messages: Messages) -> str | None:
     """The filled-in template, None where it refuses. The date is fixed: a prompt must not change overnight."""
     listed = [{"role": role, "content": content} for role, content in messages]
     try:
-        text = tokenizer.apply_chat_template(
-            listed, tokenize=False, add_generation_prompt=True, enable_thinking=False, date_string="1 Jan 2025"
-        )
+        with bounded(tokenizer.name_or_path):
+            text = tokenizer.apply_chat_template(
+                listed, tokenize=False, add_generation_prompt=True, enable_thinking=False, date_string="1 Jan 2025"
+            )
+    except WeightsError:
+        raise
     except Exception:  # a template is a program from outside, in a sandbox, and may raise anything
         return None
     return str(text)

@@ -1,8 +1,8 @@
 """A description by facts alone: what the keyframes and the detectors measured, in words, with the numbers.
 
-It knows faces as boxes, and how much the picture changed; of bodies and expressions what small detectors found, where
-they were asked, and then it says whose word it is; nothing of places. So it is right where a model may guess, on any
-video, and says less.
+It knows faces as boxes, and how much the picture changed; of bodies, expressions and things what small detectors found,
+where they were asked, and then it says whose word it is; nothing of places. So it is right where a model may guess, on
+any video, and says less.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from model.detectors import Detected
 from model.dialogue import FaceBox, Keyframe
 from model.errors import VideoError
 from model.expressions import CLEAR, NAMES
+from model.objects import plural
 
 VERSION = 1
 """To be raised with every change of what is said."""
@@ -37,7 +38,8 @@ class _View:
     """A frame's faces in words without numbers, from left to right, and the share of the picture's height of each.
 
     ``readings`` has the name and the score of the likeliest expression of each, without a name where none is likely;
-    it is empty where expressions are not told. ``people`` has their scores, None where nobody looked.
+    it is empty where expressions are not told. ``people`` has their scores, ``objects`` each name of a thing with the
+    scores of all of that name; None where nobody looked.
     """
 
     words: tuple[str, ...]
@@ -45,11 +47,13 @@ class _View:
     sure: bool
     readings: tuple[tuple[str, float], ...] = ()
     people: tuple[float, ...] | None = None
+    objects: tuple[tuple[str, tuple[float, ...]], ...] | None = None
 
     def shows(self) -> tuple[object, ...]:
         """What makes it another view."""
         names = tuple(name for name, _ in self.readings)
-        return self.words, names, None if self.people is None else (len(self.people), _sure(self.people))
+        people = None if self.people is None else (len(self.people), _sure(self.people))
+        return self.words, names, people, [(name, len(each), _sure(each)) for name, each in self.objects or ()]
 
 
 def cues(frames: Sequence[Keyframe], detected: Detected = NOTHING) -> str:
@@ -97,7 +101,18 @@ def _view(frame: Keyframe, detected: Detected) -> _View:
         _sure([box[4] for box in boxes]),
         tuple(_reading(read[place]) for place, _ in placed if place in read),
         None if people is None else tuple(score for rank, *_, score in people if rank == frame.rank),
+        _things(detected, frame),
     )
+
+
+def _things(detected: Detected, frame: Keyframe) -> tuple[tuple[str, tuple[float, ...]], ...] | None:
+    if detected.objects is None:
+        return None
+    scores: dict[str, list[float]] = {}
+    for rank, name, *_, score in detected.objects:
+        if rank == frame.rank:
+            scores.setdefault(name, []).append(score)
+    return tuple((name, tuple(scores[name])) for name in sorted(scores))
 
 
 def _reading(scores: Sequence[float]) -> tuple[str, float]:
@@ -115,7 +130,7 @@ def _sentence(group: Sequence[tuple[Keyframe, _View]]) -> str:
     another = ", another picture" if first.novelty >= ANOTHER_PICTURE else ""
     unsure = "" if all(view.sure for _, view in group) else "perhaps "
     views = [view for _, view in group]
-    return f"{when}{another}: {unsure}{_faces(views)}{_gap(group[0][0])}{_bodies(views)}."
+    return f"{when}{another}: {unsure}{_faces(views)}{_gap(group[0][0])}{_bodies(views)}{_objects(views)}."
 
 
 def _faces(views: Sequence[_View]) -> str:
@@ -155,6 +170,17 @@ def _bodies(views: Sequence[_View]) -> str:
     unsure = "" if _sure(views[0].people) else "perhaps "
     scores = _range([score for view in views for score in view.people or ()])
     return f"; {unsure}{_number(count)} {'people' if count > 1 else 'person'} by a body detector ({scores})"
+
+
+def _objects(views: Sequence[_View]) -> str:
+    """Of views that differ in scores only. Where none is found nothing is said: the detector misses most."""
+    each = []
+    for place, (name, scores) in enumerate(views[0].objects or ()):
+        unsure = "" if _sure(scores) else "perhaps "
+        told = name if len(scores) == 1 else plural(name)
+        between = _range([score for view in views for score in (view.objects or ())[place][1]])
+        each.append(f"{unsure}{_number(len(scores))} {told} ({between})")
+    return f"; {', '.join(each)} by an object detector" if each else ""
 
 
 def _number(count: int) -> str:

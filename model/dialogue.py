@@ -16,6 +16,9 @@ FaceBox = tuple[float, float, float, float, float]
 FoundPerson = tuple[int, float, float, float, float, float]
 """The rank of a keyframe, and somebody in it as a FaceBox: the square that would hold the body (model/people.py)."""
 
+FoundObject = tuple[int, str, float, float, float, float, float]
+"""The rank of a keyframe, the name of a thing in it (model/objects.py), and where it is, as a FaceBox."""
+
 FaceExpression = tuple[int, int, float, float, float, float, float, float, float]
 """The rank of a keyframe, the place (from 0) of a face in its ``face_boxes``, its scores (model/expressions.py)."""
 
@@ -81,8 +84,9 @@ class Caption:
     ``n_words``, ``repetition``, ``english`` and ``refusal`` are as model/caption_quality.py measures them.
     ``like_previous`` is the share (0 to 1) of words that it and the caption before it in the dialogue have in common,
     None where there is none. ``contradiction`` is what speaks against it of the faces that a detector found
-    (model/contradiction.py), "none" where nothing does, None without a detector. ``people`` and ``expressions`` are
-    what small detectors found in the frames shown, None where nobody looked.
+    (model/contradiction.py), "none" where nothing does, None without a detector. ``people``, ``expressions`` and
+    ``objects`` are what small detectors found in the frames shown, None where nobody looked. ``n_prompt_tokens`` are
+    those that the model read for it, pictures' among them, None where nobody counted.
     """
 
     utterance_id: str
@@ -102,6 +106,8 @@ class Caption:
     contradiction: str | None = None
     people: tuple[FoundPerson, ...] | None = None
     expressions: tuple[FaceExpression, ...] | None = None
+    objects: tuple[FoundObject, ...] | None = None
+    n_prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

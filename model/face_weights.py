@@ -61,4 +61,10 @@ def identity(name: str) -> str:
 def at_hand(name: str, cache: Path) -> bool:
     """Whether ``resolve`` would have nothing to fetch."""
     pinned = REGISTRY.get(name.lower())
-    return pinned is None or pinned_cache.at_hand(pinned, cache)
+    return pinned is None or pinned_cache.at_hand([pinned], cache)
+
+
+def room(name: str, cache: Path) -> int:
+    """Bytes that ``resolve`` takes at its height."""
+    pinned = REGISTRY.get(name.lower())
+    return pinned_cache.room([pinned], cache) if pinned else 0

@@ -15,14 +15,18 @@ rounding; ``supported`` checks that for a model.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.errors import WeightsError
 from model.shared_attention import Rows, switch_on
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 Ids = tuple[int, ...]
 Target = tuple[int, int]
@@ -54,7 +58,7 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     """The tokens of prompts, all at once: a fast tokenizer shares them out over the processor's cores.
 
     The begin token is put first where the tokenizer itself would do so and the prompt's text does not start
-    with it.
+    with it. Raises WeightsError where the tokenizer gives up, as over a pattern that goes through a text for too long.
     """
     if not prompts:
         return []
@@ -72,7 +76,15 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     if not issubclass(kind, fast) or (kind.__call__, kind._encode_plus) != (fast.__call__, fast._encode_plus):
         ids: list[list[int]] = tokenizer(texts, add_special_tokens=False).input_ids  # it may have ways of its own
         return ids
-    return [made.ids for made in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    try:
+        return [made.ids for made in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    except BaseException as error:  # a panic of the library in Rust is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise WeightsError(
+            f"{tokenizer.name_or_path}: its tokenizer gives up on a text ({str(error)[:200]}); take another model, or "
+            "mend the patterns in its tokenizer.json"
+        ) from error
 
 
 def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> torch.Tensor:
@@ -87,7 +99,7 @@ def answer_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -
 
 def token_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> tuple[torch.Tensor, ...]:
     """The same token by token: float32 [tokens] of each answer of item 0, of item 1, …"""
-    if not share or not _within_window(model, items):
+    if not share or not fits_window(model, items):
         return _plain(model, items)
     stream = lay_out(items)
     found = _log_probs(model, stream, [target for one in stream.answers for target in one])
@@ -99,7 +111,7 @@ def text_log_probs(model: Any, items: Sequence[Item], *, share: bool = True) -> 
     """The same of prompt and answer together, all tokens but the first: float32 [items]. An item has one answer."""
     import torch
 
-    if not share or not _within_window(model, items):
+    if not share or not fits_window(model, items):
         texts = [Item(item.prompt[:1], (item.prompt[1:] + item.answers[0],)) for item in items]
         return torch.stack([part.sum() for part in _plain(model, texts)])
     stream = lay_out(items)
@@ -117,16 +129,23 @@ def n_computed(items: Sequence[Item], *, share: bool = True) -> int:
     return n_prefix + sum(len(item.prompt) - n_prefix + item.n_targets - len(item.answers) for item in items)
 
 
-def _within_window(model: Any, items: Sequence[Item]) -> bool:
-    window = getattr(model.config, "sliding_window", None)
-    return window is None or max(len(item.prompt) + item.n_targets for item in items) <= window
+def fits_window(model: Any, items: Sequence[Item]) -> bool:
+    """Whether no token of these items is further from another than the model sees; else they are computed plainly."""
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    longest = max(len(item.prompt) + item.n_targets for item in items)
+    return all(not window or longest <= window for window in windows)
 
 
 def supported(model: Any) -> bool:
-    """True if sharing gives this model's plain numbers: tried on a small made-up batch, without gradients."""
+    """True if sharing gives this model's plain numbers: tried on a small made-up batch, without gradients.
+
+    A model that cannot take it is named in a warning: its rows are computed as plain padded ones, of similar length.
+    """
     import torch
 
-    low, high = model.config.vocab_size // 4, model.config.vocab_size // 2
+    size = model.config.get_text_config().vocab_size
+    low, high = size // 4, size // 2
     ids = [low + (high - low) * k // 12 for k in range(12)]
     answers = ((ids[7], ids[8]), (ids[9],), (ids[8], ids[10], ids[11]))
     items = [Item(tuple(ids[:6]), answers), Item((*ids[:3], ids[6]), answers)]
@@ -144,6 +163,10 @@ def supported(model: Any) -> bool:
         model.train(training)
         if not same:
             model.config._attn_implementation = attention
+            log.warning(
+                "%s cannot share its prompts' common start: rows are computed whole and padded, which is slower",
+                type(model).__name__,
+            )
     return same
 
 
@@ -263,7 +286,7 @@ def _plain(model: Any, items: Sequence[Item]) -> tuple[torch.Tensor, ...]:
         where += [(row, len(prompt) - 1 + k, token) for k, token in enumerate(answer)]
     logits = model(input_ids=tokens, attention_mask=mask, use_cache=False).logits
     rows, places, ids = torch.tensor(where, device=logits.device).T
-    totals = logits.float().logsumexp(-1)
-    found = logits[rows, places, ids].float() - totals[rows, places]
+    wanted = logits[rows, places].float()  # of the answers alone: a copy of all would be as large as the logits
+    found = wanted.gather(1, ids[:, None]).squeeze(1) - wanted.logsumexp(-1)
     parts: tuple[torch.Tensor, ...] = found.split([len(answer) for _, answer in texts])
     return parts

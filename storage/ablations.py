@@ -25,9 +25,11 @@ def find(layout: Layout, name: str) -> Record | None:
     found = read_manifest(path)
     if found is None and not path.exists():
         return None
-    whole = found is not None and "ablation" in found and all(are_records(found.get(key)) for key in ("runs", "rows"))
-    if found is None or not whole:
-        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm ablation {name}` makes it again")
+    if found is None or "ablation" not in found or not all(are_records(found.get(key)) for key in ("runs", "rows")):
+        raise WorkspaceError(
+            f"{path} is damaged: `dialoguellm fsck --repair` sets it aside, `dialoguellm ablation {name}` makes it "
+            "again"
+        )
     return found
 
 

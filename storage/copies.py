@@ -8,6 +8,7 @@ named by a digest of what is in it. Pictures are left out: those stay in the sha
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -18,10 +19,13 @@ from model.atomic import replacing
 from model.errors import WorkspaceError
 from storage import files
 from storage.layout import Layout
-from storage.shards import file_sha256
+from storage.mirror import identity
+from storage.shards import check_part, file_sha256, known_sha256
 
 if TYPE_CHECKING:
     import duckdb
+
+log = logging.getLogger(__name__)
 
 LAKE_TABLES = (
     *("utterances", "keyframes", "captions", "instructions", "training_log", "dev_predictions", "predictions"),
@@ -62,8 +66,12 @@ _FINISHED = """
 """
 
 
-def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool = False) -> None:
+def refresh(
+    connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool = False, keys: Collection[str] | None = None
+) -> None:
     """Writes the copies that are missing, or all ``anew``, and notes them in the table ``copies``.
+
+    Those of the stage ``keys``, None for all, are compared with their digests, and written again where they differ.
 
     Raises WorkspaceError naming the file where a part is damaged and all are made anew. Otherwise that stops nobody's
     run: the copy is an empty file then, and a query that needs it fails by its name.
@@ -73,7 +81,12 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
     copies = []
     for table, stage_key, shards, content in found:
         path = layout.copy(table, stage_key, _digest(table, content))
-        if anew or not is_whole(files.local(layout, path)):
+        files.local(layout, path)
+        looked_at = keys is None or stage_key in keys
+        if anew or (not is_right(path, known.get(str(path))) if looked_at else not is_whole(path)):
+            if is_whole(path) and not anew:
+                why = "is not what was written" if known.get(str(path)) else "has no digest that is known"
+                log.warning("%s %s: it is made again from its shards", path, why)
             parts = [layout.part(_source(table), stage_key, shard) for shard in shards]
             files.fetch(layout, parts)
             try:
@@ -94,6 +107,24 @@ def refresh(connection: duckdb.DuckDBPyConnection, layout: Layout, *, anew: bool
 def is_whole(path: Path) -> bool:
     """Whether a copy is there and could be made."""
     return path.exists() and path.stat().st_size > 0
+
+
+def is_right(path: Path, sha256: str | None) -> bool:
+    """Whether a copy is there and has this digest; one of an earlier program, which noted none, is not known to be."""
+    return is_whole(path) and sha256 is not None and known_sha256(path, *identity(path)) == sha256
+
+
+def noted(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Path, str | None]]:
+    """Stage key, path and digest of each copy that a database reads; an earlier program noted no digest."""
+    columns = (
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = 'copies' AND database_name = current_database()"
+    )
+    known = {name for (name,) in connection.execute(columns).fetchall()}
+    if not known:  # of a program that had none
+        return []
+    digest = "sha256" if "sha256" in known else "NULL"
+    found = connection.execute(f"SELECT stage_key, path, {digest} FROM copies ORDER BY path").fetchall()
+    return [(key, Path(path), sha256) for key, path, sha256 in found]
 
 
 def in_use(connection: duckdb.DuckDBPyConnection) -> set[Path]:
@@ -167,6 +198,8 @@ def _write(
 
     source = _source(table)
     kept = [name for name in SCHEMAS[source].names if name not in LEFT_OUT.get(source, ())]
+    for part in parts:
+        check_part(layout, part, kept)
     columns, grouped = (GROUPED[table][1], "GROUP BY ALL") if table in GROUPED else (", ".join(kept), "")
     with replacing(path) as temporary:
         try:

@@ -85,5 +85,7 @@ def _counterfactual_file(layout: Layout, run_id: str, key: str) -> Path:
 def _rows_of(path: Path, record: Record, command: str) -> list[Record]:
     rows = record.get("rows")
     if not ledger.are_records(rows):
-        raise WorkspaceError(f"{path} is damaged: delete it, `dialoguellm {command}` makes it again")
+        raise WorkspaceError(
+            f"{path} is damaged: `dialoguellm fsck --repair` sets it aside, `dialoguellm {command}` makes it again"
+        )
     return rows

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storage.copies import noted
 from storage.fsck import AGAIN, Fault
+from storage.fsck_files import Files, files_of
 from storage.layout import Layout
-from storage.shards import file_sha256, read_manifest
+from storage.shards import read_manifest
 from storage.warehouse import OFFLINE
 
 if TYPE_CHECKING:
@@ -28,33 +30,35 @@ def warehouse(layout: Layout, wanted: Callable[[str], bool]) -> Iterator[Fault]:
     """Faults of the database; of its rows and copies those of the stage keys that are ``wanted``."""
     import duckdb
 
-    if not layout.database.exists():
+    files = files_of(layout)
+    if not files.exists(layout.database):
         return
+    if layout.mirror:
+        files.sha256(layout.database)  # a copy of it that is another is fetched again
+        layout.mirror.fetch(layout.database)
     try:
         with duckdb.connect(str(layout.database), read_only=True, config=dict(OFFLINE)) as connection:
             _read_through(connection)
             shards = connection.execute(_SHARDS).fetchall()
             about = dict(connection.execute("SELECT name, value FROM about").fetchall())
-            copies = _copies(connection)
+            copies = noted(connection)
     except (duckdb.Error, UnicodeDecodeError) as error:
         yield _fault(layout.database.name, f"it cannot be read ({str(error).strip().partition(chr(10))[0]})")
         return
     yield from _rows(layout, [row for row in shards if wanted(row[2])])
-    if about.get("workspace") == str(layout.root):  # else the workspace was moved, which queries say by themselves
-        yield from _files(layout, [row for row in copies if wanted(row[0])])
+    root = Path(str(about.get("workspace")))
+    if layout.mirror or root == layout.root:  # else the workspace was moved, which queries say by themselves
+        own = [(path, digest) for key, path, digest in copies if wanted(key)]
+        if any(not path.is_relative_to(root) for path, _ in own):
+            yield _fault(layout.database.name, "it names files outside of the workspace")
+            return
+        yield from _files(layout, files, [(layout.root / path.relative_to(root), digest) for path, digest in own])
 
 
 def _read_through(connection: duckdb.DuckDBPyConnection) -> None:
     tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
     for (table,) in tables:
         connection.execute(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()
-
-
-def _copies(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    """Stage key, path and digest; an earlier program noted no digest."""
-    columns = {row[0] for row in connection.execute("DESCRIBE copies").fetchall()}
-    digest = "sha256" if "sha256" in columns else "NULL"
-    return connection.execute(f"SELECT stage_key, path, {digest} FROM copies ORDER BY path").fetchall()
 
 
 def _rows(layout: Layout, shards: list[tuple[Any, ...]]) -> Iterator[Fault]:
@@ -71,15 +75,16 @@ def _rows(layout: Layout, shards: list[tuple[Any, ...]]) -> Iterator[Fault]:
             yield _fault(layout.database.name, detail)
 
 
-def _files(layout: Layout, copies: list[tuple[Any, ...]]) -> Iterator[Fault]:
-    for _, path, digest in copies:
-        file = Path(path)
-        if not file.is_file():
-            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries is not there")
-        elif not file.stat().st_size:
-            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries could not be made")
-        elif digest is not None and file_sha256(file) != digest:
-            yield _fault(file.relative_to(layout.root).as_posix(), "this copy for queries is not what was written")
+def _files(layout: Layout, files: Files, copies: list[tuple[Path, str | None]]) -> Iterator[Fault]:
+    for file, digest in copies:
+        name = file.relative_to(layout.root).as_posix()
+        try:
+            if not files.size(file):
+                yield _fault(name, "this copy for queries could not be made")
+            elif digest is not None and files.sha256(file) != digest:
+                yield _fault(name, "this copy for queries is not what was written")
+        except FileNotFoundError:
+            yield _fault(name, "this copy for queries is not there")
 
 
 def _fault(file: str, detail: str) -> Fault:

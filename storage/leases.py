@@ -22,7 +22,7 @@ import psutil
 
 from model.errors import WorkspaceLocked
 from storage.mirror import Mirror
-from storage.remote import Conflict, Found
+from storage.remote import Bucket, Conflict, Found
 
 SECONDS = "DIALOGUELLM_LEASE_SECONDS"
 """Environment variable: how long after its last sign of life what a process holds may be taken over; default 60."""
@@ -51,6 +51,13 @@ def leased(mirror: Mirror, path: Path, title: str, *, wait_s: float = 0.0) -> It
         mirror.guards.remove(lease.check)
         keeper.join()
         lease.give_back()
+
+
+def is_held(bucket: Bucket, name: str) -> bool:
+    """Whether a process holds the lease of that name, as far as the bucket tells."""
+    found = bucket.read(name)
+    holder = _holder(found[0]) if found else {}
+    return bool(found and holder.get("held") and found[1].age < seconds() and not _gone(holder))
 
 
 class _Lease:

@@ -53,13 +53,13 @@ class Mirror:
         for guard in self.guards:
             guard()
         self.bucket.delete(self.name(path))
-        self._forget(path)
+        self.forget(path)
 
     def fetch(self, path: Path) -> Path:
         """The path, with its copy as the bucket has it now; no file there where the bucket has none."""
         found = self.bucket.head(self.name(path))
         if found is None:
-            self._forget(path)
+            self.forget(path)
         elif self.etag(path) != found.etag:
             self._download(path)
         return path
@@ -79,7 +79,7 @@ class Mirror:
         self._listed.add(below)
         for path in folder.rglob("*.json"):
             if self.name(path) not in there:
-                self._forget(path)
+                self.forget(path)
         records = (self.root / name for name in there if name.endswith(".json"))
         stale = [path for path in records if self.etag(path) != there[self.name(path)].etag]
         with ThreadPoolExecutor(FETCHING) as pool:
@@ -125,11 +125,12 @@ class Mirror:
             if found is None:
                 temporary.unlink()
         if found is None:
-            self._forget(path)
+            self.forget(path)
         else:
             self.note(path, found.etag, whose)
 
-    def _forget(self, path: Path) -> None:
+    def forget(self, path: Path) -> None:
+        """Drops the copy of a file, if there is one."""
         self._sizes.pop(self.name(path), None)
         path.unlink(missing_ok=True)
         self._note(path).unlink(missing_ok=True)

@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from storage import files, sealed
 from storage.layout import Layout
 from storage.mirror import Mirror, identity
 from storage.parquet import REPAIR
-from storage.shards import file_sha256
+from storage.shards import file_sha256, known_sha256
 
 log = logging.getLogger(__name__)
 
@@ -121,16 +120,11 @@ def check(layout: Layout, files: Mapping[str, Record]) -> None:
     for name, about in files.items():
         path = layout.root / name
         try:
-            is_right = _digest(path, *identity(path)) == about["sha256"]
+            is_right = known_sha256(path, *identity(path)) == about["sha256"]
         except OSError as error:
             raise WorkspaceError(f"{path} cannot be read ({error.strerror}): {REPAIR}") from error
         if not is_right:
             raise WorkspaceError(f"{path} is damaged (it is not the file that was written): {REPAIR}")
-
-
-@lru_cache(maxsize=1024)
-def _digest(path: Path, *_identity: int) -> str:
-    return file_sha256(path)
 
 
 def _send(layout: Layout, folder: Path, done: Seen, ended: threading.Event) -> None:
@@ -156,7 +150,7 @@ def _index(mirror: Mirror, folder: Path) -> dict[str, str]:
         return {_inside(name): str(digest) for name, digest in index.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         where = f"{mirror.bucket.url}/{mirror.name(_place(folder))}"
-        raise WorkspaceError(f"{where} is damaged: delete it, and run finetune again with --force") from error
+        raise WorkspaceError(f"{where} is damaged: {REPAIR}") from error
 
 
 def _inside(name: str) -> str:

@@ -91,6 +91,12 @@ def read_columns(path: Path, table: str, names: Sequence[str], sha256: str | Non
         return [[None] * rows if name in later else cells(data.column(name)) for name in names]
 
 
+def check(path: Path, sha256: str) -> None:
+    """Raises WorkspaceError where a file is not the one of that digest."""
+    with _reading(path):
+        _source(path, sha256)
+
+
 def _source(path: Path, sha256: str | None) -> Path | pa.BufferReader:
     """What to read: the file, or what was in it when its digest was found right."""
     if sha256 is None:

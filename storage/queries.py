@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model.errors import DialogueError, WorkspaceError
+from storage import query_files
 from storage.catalogue import pattern
 from storage.copies import quoted
 from storage.layout import Layout
-from storage.warehouse import OFFLINE, readable
+from storage.query_files import DamagedCopies
+from storage.warehouse import OFFLINE, publish, readable
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,6 +78,18 @@ def query(
     return columns, rows
 
 
+def mended(layout: Layout, ask: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Does ``ask``. Where it meets damaged copies, they are made again from their shards, with a line that says so."""
+    try:
+        ask()
+    except DamagedCopies as damaged:
+        publish(layout, [], mend=True)
+        names = ", ".join(str(path) for path in damaged.paths[:3])
+        more = f" and {len(damaged.paths) - 3} more" if len(damaged.paths) > 3 else ""
+        say(f"made again from their shards, since they were damaged or had no digest: {names}{more}")
+        ask()
+
+
 @contextmanager
 def asking(
     connection: duckdb.DuckDBPyConnection,
@@ -89,11 +103,12 @@ def asking(
 
     With ``lazily`` that is a relation of DuckDB's, which hands out Arrow as it goes, else the executed connection.
     ``parameters`` are bound to ``?`` or ``$name``, never spliced. Raises DialogueError where the statement fails, is no
-    query, or it and the block take longer than ``seconds``.
+    query, or it and the block take longer than ``seconds``; DamagedCopies where it would read what was not written.
     """
     import duckdb
 
     _check(connection, text)
+    query_files.check(connection, text)
     late = threading.Event()
 
     def stop() -> None:

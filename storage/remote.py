@@ -8,6 +8,7 @@ atomicity there is. A PUT may ask that no object be there yet, or just the one t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -92,6 +93,25 @@ class Bucket:
                 for block in answer["Body"].iter_chunks(1 << 20):
                     file.write(block)
             return _found(answer)
+
+    def sha256(self, name: str) -> str | None:
+        """The digest of an object's bytes as they are read now, None where there is none."""
+        with self._explained(name):
+            if (answer := self._get(name)) is None:
+                return None
+            found = hashlib.sha256()
+            for block in answer["Body"].iter_chunks(1 << 20):
+                found.update(block)
+            return found.hexdigest()
+
+    def copy(self, name: str, to: str) -> bool:
+        """Gives an object of up to 5 GB a second name, within the bucket; False where there is none."""
+        with self._explained(name):
+            if self.head(name) is None:
+                return False
+            source = {"Bucket": self.bucket, "Key": self.prefix + name}
+            self._client.copy_object(Bucket=self.bucket, Key=self.prefix + to, CopySource=source)
+            return True
 
     def head(self, name: str) -> Found | None:
         with self._explained(name):

@@ -26,6 +26,7 @@ _WORDS = pa.list_(pa.string())
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _FACE_BOX = pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height", "score")])
 _PERSON = pa.struct([("rank", pa.int32()), *_FACE_BOX])
+_OBJECT = pa.struct([("rank", pa.int32()), ("name", pa.string()), *_FACE_BOX])
 _EXPRESSION = pa.struct([("rank", pa.int32()), ("face", pa.int32()), *((name, pa.float64()) for name in NAMES)])
 _SPECIAL = {
     ("Utterance", "turn"): pa.int32(),
@@ -36,6 +37,7 @@ _SPECIAL = {
     ("Caption", "emotion_words"): _WORDS,
     ("Caption", "people"): pa.list_(_PERSON),
     ("Caption", "expressions"): pa.list_(_EXPRESSION),
+    ("Caption", "objects"): pa.list_(_OBJECT),
     ("Instruction", "messages"): pa.list_(_MESSAGE),
     ("Instruction", "context_ids"): _WORDS,
     ("Instruction", "cuts"): _WORDS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from storage import files as stored
 from storage.layout import Layout
 from storage.ledger import Record
 from storage.locks import WAREHOUSE, holding
+from storage.shards import check_part
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,8 +49,10 @@ class RunFacts:
     files: Mapping[str, Sequence[Path]]
 
 
-def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False) -> None:
+def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False, mend: bool = False) -> None:
     """Writes these runs into results.duckdb; with ``rebuild`` from an empty file.
+
+    The copies that these runs read are made again where they are damaged; with ``mend`` all are looked at.
 
     Raises WorkspaceError where the database or a file of the lake is damaged; the old database stays then.
     """
@@ -65,7 +68,8 @@ def publish(layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool = False)
                 shutil.copyfile(layout.database, temporary)
             else:
                 temporary.unlink()
-            in_use = _update(temporary, layout, facts, rebuild=rebuild)
+            keys = None if mend else {row["stage_key"] for run in facts for row in run.rows.get("stages", ())}
+            in_use = _update(temporary, layout, facts, keys, rebuild=rebuild)
         copies.remove(layout, in_use)
 
 
@@ -100,7 +104,9 @@ def _brought_here(database: Path, layout: Layout) -> None:
         ) from error
 
 
-def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuild: bool) -> set[Path]:
+def _update(
+    database: Path, layout: Layout, facts: Sequence[RunFacts], keys: Collection[str] | None, *, rebuild: bool
+) -> set[Path]:
     """Brings a copy of the database up to date; the copies that it or a reader of it needs."""
     import duckdb
 
@@ -112,9 +118,9 @@ def _update(database: Path, layout: Layout, facts: Sequence[RunFacts], *, rebuil
             before = copies.in_use(connection)
             _replace_shards(connection, [row for run in facts for row in run.rows.get("shards", ())])
             for run in facts:
-                _replace_run(connection, run)
+                _replace_run(connection, layout, run)
             _replace_what_is_of_no_run(connection, layout)
-            copies.refresh(connection, layout, anew=rebuild)
+            copies.refresh(connection, layout, anew=rebuild, keys=keys)
             kept = copies.left(connection, before)
             counting.refresh(connection, layout)
             catalogue.refresh(connection, layout)
@@ -144,7 +150,9 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("INSERT OR REPLACE INTO about VALUES ('migration', ?)", [" ".join(applied)])
 
 
-def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None:
+def _replace_run(connection: duckdb.DuckDBPyConnection, layout: Layout, facts: RunFacts) -> None:
+    from storage.tables import SCHEMAS
+
     connection.begin()
     for table in RUN_TABLES:
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [facts.run_id])
@@ -153,6 +161,8 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> None
             _insert(connection, table, rows)
     for table, paths in facts.files.items():
         if paths:
+            for path in paths:
+                check_part(layout, path, SCHEMAS[table].names)
             connection.execute(
                 f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * EXCLUDE (filename), "
                 "parse_filename(parse_dirpath(filename)) AS stage_key "

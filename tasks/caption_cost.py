@@ -70,11 +70,15 @@ def cost(run: Run, plan: StagePlan) -> Cost | None:
 
 
 def line(run: Run, plan: StagePlan) -> str | None:
-    """What there is to say of a stage's pending work in one line; None where it is not captions."""
-    found = cost(run, plan)
+    """What there is to say of a stage's pending work in one line; None where it is not captions, or all is done."""
+    found, settings = cost(run, plan), cast("CaptionsSettings", run.settings["captions"])
+    if plan.stage.name == "captions" and plan.total is None and settings.enabled:
+        return (
+            "captions: how many is not known before ingest has cut the corpus (run … --until ingest, then plan again)"
+        )
     if found is None:
         return None
-    needed = memory(cast("CaptionsSettings", run.settings["captions"]))
+    needed = memory(settings)
     return told(found) + (f"; about {needed[0] / 1e9:.1f} GB of {needed[1]}" if needed else "")
 
 

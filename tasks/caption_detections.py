@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from model import detectors, pinned_cache, small_network
-from model.detectors import EXPRESSIONS, PEOPLE, Detected
+from model.detectors import EXPRESSIONS, OBJECTS, OBJECTS_LAYERS, PEOPLE, Detected
 from model.dialogue import Keyframe
 from model.errors import SettingsError, VideoError
 from model.pinned_file import PinnedFile
@@ -19,18 +20,42 @@ Found = Mapping[str, Detected | VideoError]
 NO_FACES = 'captions.expressions are read in faces: set keyframes.face_model = "yunet", or captions.expressions = "off"'
 
 
-def detected(
-    frames: Mapping[str, Sequence[Keyframe]], people: bool, expressions: Expressions, context: Context
-) -> Found:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which detectors shall look: the settings of these names."""
+
+    people: bool = False
+    expressions: Expressions = "off"
+    objects: bool = False
+
+    def pins(self) -> Mapping[str, Sequence[PinnedFile]]:
+        """The files of each detector, by its setting."""
+        wanted = {
+            "people": ((PEOPLE,), self.people),
+            "expressions": ((EXPRESSIONS,), self.expressions != "off"),
+            "objects": ((OBJECTS, OBJECTS_LAYERS), self.objects),
+        }
+        return {name: pins for name, (pins, on) in wanted.items() if on}
+
+
+def detected(frames: Mapping[str, Sequence[Keyframe]], asked: Asked, context: Context) -> Found:
     """By utterance id what is found in its frames, or why they cannot be looked at; nothing where nothing is asked.
 
-    SettingsError without the extra, or for expressions where nobody looked for faces; WeightsError.
+    SettingsError without the extra that people and expressions need, or for expressions where nobody looked for faces;
+    WeightsError.
     """
-    if not asked(people, expressions):
+    if not asked.pins():
         return {}
-    if expressions != "off" and any(frame.face_boxes is None for shown in frames.values() for frame in shown):
+    reads = asked.expressions != "off"
+    if reads and any(frame.face_boxes is None for shown in frames.values() for frame in shown):
         raise SettingsError(NO_FACES)
-    loaded = detectors.load(people, expressions != "off", context.cache, context.progress)
+    loaded = detectors.load(
+        people=asked.people,
+        expressions=reads,
+        objects=asked.objects,
+        cache=context.cache,
+        progress=context.progress,
+    )
     found: dict[str, Detected | VideoError] = {}
     for utterance_id, shown in frames.items():
         try:
@@ -41,25 +66,27 @@ def detected(
     return found
 
 
-def identity(people: bool, expressions: Expressions) -> Mapping[str, str]:
+def identity(asked: Asked) -> Mapping[str, str]:
     """The weights that decide what is found."""
-    return {name: f"{pinned.sha256}-{detectors.VERSION}" for name, pinned in asked(people, expressions).items()}
+    return {
+        name: "-".join([*(pinned.sha256 for pinned in pins), str(detectors.VERSION)])
+        for name, pins in asked.pins().items()
+    }
 
 
-def findings(people: bool, expressions: Expressions, faces: bool, cache: Path) -> Iterator[Finding]:
+def findings(asked: Asked, faces: bool, cache: Path) -> Iterator[Finding]:
     """What a run would stop for, and which weights are yet to come. ``faces``: a face detector will run."""
-    wanted = asked(people, expressions)
-    if wanted and not small_network.installed():
+    wanted = asked.pins()
+    if {"people", "expressions"} & wanted.keys() and not small_network.installed():
         yield Finding("error", "captioner", "captions", small_network.MISSING)
-    if expressions != "off" and not faces:
+    if asked.expressions != "off" and not faces:
         yield Finding("error", "captioner", "captions", NO_FACES)
-    for pinned in wanted.values():
-        here = pinned_cache.at_hand(pinned, cache)
+    for pins in wanted.values():
+        here = pinned_cache.at_hand(pins, cache)
         told = "on this machine" if here else "not on this machine yet: a run fetches it first"
-        yield Finding("info", "weights", pinned.name, told)
+        yield Finding("info", "weights", pins[0].name, told)
 
 
-def asked(people: bool, expressions: Expressions) -> Mapping[str, PinnedFile]:
-    """The detectors that these settings want, by the setting."""
-    found = {"people": PEOPLE} if people else {}
-    return found if expressions == "off" else {**found, "expressions": EXPRESSIONS}
+def room(asked: Asked, cache: Path) -> int:
+    """Bytes that the files yet to be fetched take."""
+    return sum(pinned_cache.room(pins, cache) for pins in asked.pins().values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from types import MappingProxyType
 
 from model.caption_quality import Limits, fault_of, likeness, quality_of
@@ -23,6 +24,17 @@ class Provenance:
     model: str
     revision: str
     prompt_id: str
+
+
+def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[Keyframe]]:
+    """The frames to show for each utterance id, in order of time, at most ``max_frames`` and evenly spread."""
+    found: dict[str, list[Keyframe]] = {}
+    ordered = sorted(keyframes, key=lambda frame: (frame.utterance_id, frame.rank))
+    for utterance_id, group in groupby(ordered, key=lambda frame: frame.utterance_id):
+        frames = list(group)
+        count = min(max_frames, len(frames))
+        found[utterance_id] = [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
+    return found
 
 
 def rows_of(
@@ -64,6 +76,8 @@ def rows_of(
             contradiction=contradiction(text, frames.get(utterance.utterance_id, ()), seen.people),
             people=seen.people,
             expressions=seen.expressions,
+            objects=seen.objects,
+            n_prompt_tokens=result.n_prompt_tokens or None,
         )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import groupby
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -27,8 +26,8 @@ from model.errors import SettingsError
 from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
 from tasks import caption_detections
-from tasks.caption_detections import Expressions, Found
-from tasks.caption_rows import Provenance, rows_of
+from tasks.caption_detections import Asked, Expressions, Found
+from tasks.caption_rows import Provenance, frames_by_utterance, rows_of
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET, Context, Rows, Stage
 
@@ -59,6 +58,9 @@ class CaptionsSettings(ServerSettings):
     expressions: Expressions = "off"
     """measure: store what a small classifier (extra "cues") reads in each face that keyframes.face_model found, beside
     any model's caption. tell: "cues" says it too, in words that may be the label's own."""
+    objects: bool = False
+    """Look for things in each frame shown (chairs, cups, books, in all 79 kinds), by a small detector that OpenCV runs:
+    stored, and told by "cues"."""
     spoken_words: bool = False
     """Show the model the line's words too, quoted, so that it can tell who might be speaking."""
     max_new_tokens: int | None = Field(default=None, ge=8, le=1024)
@@ -89,9 +91,13 @@ class CaptionsSettings(ServerSettings):
         """As always, with the limit that holds; what is off, or plays no part, stays out."""
         fields = {**super().key_fields(), "max_new_tokens": self.limit()}
         if self.model == CUES:
-            fields = {name: fields[name] for name in ("enabled", "model", "max_frames", "people", "expressions")}
-        usual = {"spoken_words": False, "people": False, "expressions": "off", **asdict(LENIENT)}
+            fields = {name: fields[name] for name in ("enabled", "model", "max_frames", *asdict(Asked()))}
+        usual = {"spoken_words": False, **asdict(Asked()), **asdict(LENIENT)}
         return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
+
+    def detectors(self) -> Asked:
+        """Which of them shall look at the frames."""
+        return Asked(self.people, self.expressions, self.objects)
 
     def limits(self) -> Limits:
         """What a caption may be."""
@@ -140,7 +146,7 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
     frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
     if settings.model == CUES and any(frame.face_boxes is None for shown in frames.values() for frame in shown):
         raise SettingsError(NO_DETECTOR)
-    found = caption_detections.detected(frames, settings.people, settings.expressions, context)
+    found = caption_detections.detected(frames, settings.detectors(), context)
     if settings.model == CUES:
         yield from _by_cues(utterances, frames, found, tell=settings.expressions == "tell")
         return
@@ -164,7 +170,7 @@ def identity(settings: CaptionsSettings) -> Mapping[str, str]:
     """
     if not settings.enabled:
         return {}
-    looked = caption_detections.identity(settings.people, settings.expressions)
+    looked = caption_detections.identity(settings.detectors())
     return {**_identity_of_captioner(settings), **looked}
 
 
@@ -178,17 +184,6 @@ def _identity_of_captioner(settings: CaptionsSettings) -> Mapping[str, str]:
     model = caption_models.find(settings.model)
     shown = {"pictures": f"{model.long_side} px {dict(model.images)}"} if model else {}
     return {"weights": _revision(settings.model), "prompt": words, **shown}
-
-
-def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[str, list[Keyframe]]:
-    """The frames to show for each utterance id, in order of time, at most ``max_frames`` and evenly spread."""
-    found: dict[str, list[Keyframe]] = {}
-    ordered = sorted(keyframes, key=lambda frame: (frame.utterance_id, frame.rank))
-    for utterance_id, group in groupby(ordered, key=lambda frame: frame.utterance_id):
-        frames = list(group)
-        count = min(max_frames, len(frames))
-        found[utterance_id] = [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
-    return found
 
 
 def _clip(utterance: Utterance, found: Mapping[str, Sequence[Keyframe]], spoken_words: bool) -> Clip:
@@ -205,10 +200,10 @@ def _by_cues(
     yield from rows_of(utterances, described, frames, Provenance(CUES, f"{CUES}-{cues.VERSION}", CUES), None, found)
 
 
-def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings: CaptionsSettings) -> None:
-    """Raises SettingsError where the captioner in ``folder`` knows another corpus than that of ``utterances`` alone."""
+def refuse_unknown_world(folder: Path, corpora: Iterable[str], settings: CaptionsSettings) -> None:
+    """Raises SettingsError where the captioner in ``folder`` knows only another corpus than one of ``corpora``."""
     world = world_of(folder)
-    foreign = sorted({utterance.corpus for utterance in utterances} - {world})
+    foreign = sorted({*corpora} - {world})
     if world and foreign and not settings.force:
         raise SettingsError(
             f"captions.model = {settings.model!r} knows only the drawn world of the {world} corpus, not "
@@ -219,7 +214,7 @@ def refuse_unknown_world(folder: Path, utterances: Sequence[Utterance], settings
 
 def _in_process(settings: CaptionsSettings, utterances: Sequence[Utterance], context: Context) -> tuple[Captioner, str]:
     folder = _folder(settings, context)
-    refuse_unknown_world(folder, utterances, settings)
+    refuse_unknown_world(folder, (utterance.corpus for utterance in utterances), settings)
     revision = _revision(settings.model)
     return _captioner(folder, revision, settings), revision
 

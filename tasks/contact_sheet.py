@@ -23,7 +23,9 @@ ACROSS = 4
 GAP = 16
 LINE = 20
 PAPER, INK, MUTED = "#fdfcfa", "#20201d", "#66635b"
-FACE, DAMAGE = "#00e05a", "#d01818"
+FACE, PERSON, THING, DAMAGE = "#00e05a", "#ffb000", "#40c4ff", "#d01818"
+
+Mark = tuple[str, str, Sequence[float]]
 
 
 def draw(shown: Sequence[Shown]) -> Image:
@@ -44,7 +46,7 @@ def draw(shown: Sequence[Shown]) -> Image:
 def _block(shown: Shown, width: int) -> Image:
     from PIL import Image, ImageDraw
 
-    cells = [_cell(frame) for frame in shown.frames]
+    cells = [_cell(frame, _found(shown, frame)) for frame in shown.frames]
     rows = [cells[at : at + ACROSS] for at in range(0, len(cells), ACROSS)]
     heights = [max(cell.height for cell in row) + GAP for row in rows]
     block = Image.new("RGB", (width, GAP + 2 * LINE + GAP // 2 + (sum(heights) or LINE) + GAP), PAPER)
@@ -66,11 +68,19 @@ def _method(shown: Shown) -> str:
     return ", ".join(dict.fromkeys(frame.method for frame in shown.frames))
 
 
-def _cell(frame: Keyframe) -> Image:
+def _found(shown: Shown, frame: Keyframe) -> list[Mark]:
+    """What detectors found in one frame: what to write, the colour, the box."""
+    faces = [(f"{score:.2f}", FACE, box) for *box, score in frame.face_boxes or ()]
+    people = [(f"person {score:.2f}", PERSON, box) for rank, *box, score in shown.people if rank == frame.rank]
+    things = [(f"{name} {score:.2f}", THING, box) for rank, name, *box, score in shown.objects if rank == frame.rank]
+    return [*people, *things, *faces]
+
+
+def _cell(frame: Keyframe, found: Sequence[Mark]) -> Image:
     """A frame and what there is to say of it."""
     from PIL import Image, ImageDraw
 
-    picture = _picture(frame)
+    picture = _picture(frame, found)
     lines = _about(frame)
     cell = Image.new("RGB", (CELL, picture.height + 3 + len(lines) * LINE), PAPER)
     cell.paste(picture, (0, 0))
@@ -88,8 +98,8 @@ def _about(frame: Keyframe) -> list[tuple[str, str]]:
     return [*lines, ("SUSPECT: out of a damaged stretch", DAMAGE)] if frame.suspect else lines
 
 
-def _picture(frame: Keyframe) -> Image:
-    """The stored picture, made small, its faces framed; a grey field where it is none."""
+def _picture(frame: Keyframe, found: Sequence[Mark]) -> Image:
+    """The stored picture, made small, with what was ``found`` framed; a grey field where it is none."""
     from PIL import Image, ImageDraw
 
     try:
@@ -102,11 +112,12 @@ def _picture(frame: Keyframe) -> Image:
     picture.thumbnail((CELL, CELL))
     pen = ImageDraw.Draw(picture)
     across, down = picture.width / before[0], picture.height / before[1]
-    for x, y, width, height, score in frame.face_boxes or ():
+    for text, colour, (x, y, width, height) in found:
         left, top = x * across, y * down
         right, bottom = max(left, left + width * across - 1), max(top, top + height * down - 1)
-        pen.rectangle((left, top, right, bottom), outline=FACE, width=2)
-        _write(pen, (left, top - LINE if top >= LINE else bottom), f"{score:.2f}", CELL, FACE, rim="#000000")
+        pen.rectangle((left, top, right, bottom), outline=colour, width=2)
+        above, below = top - LINE, bottom if bottom <= picture.height - LINE else top
+        _write(pen, (left, above if above >= 0 else below), text, CELL, colour, rim="#000000")
     if frame.suspect:
         pen.rectangle((0, 0, picture.width - 1, picture.height - 1), outline=DAMAGE, width=4)
     return picture

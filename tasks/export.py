@@ -143,7 +143,7 @@ def read_shard(run: Run, split: str, shard: int, part: Part, digest: Any) -> Ite
             homes = " or ".join(f"{name}/{split}" for name in known)
             raise WorkspaceError(
                 f"{path}: {row.utterance_id!r} is no labelled line of {homes}: "
-                "delete the file and `dialoguellm run` makes it again"
+                f"`{run.typed(f'rerun {run.run_id} --stage {STAGE_NAME} --shards {shard} --force')}` makes it again"
             )
         part.labels[corpus, row.answer] += 1
         yield row

@@ -50,10 +50,13 @@ def run(rows: Rows, settings: FinetuneSettings, context: Context) -> Iterator[Tr
     folder = weights.resolve(settings.model, context.cache, progress=context.progress)
     base, tokenizer = _load(folder, settings)
     examples = training_examples(tokenizer, chosen, settings)
-    check_tokens(tokenizer, chosen, [example.item for example in examples], base.config)
+    config = base.config.get_text_config()
+    check_tokens(tokenizer, chosen, [example.item for example in examples], config)
     if settings.speaker_task:
-        examples += speaker_examples(tokenizer, chosen, settings, base.config)
+        examples += speaker_examples(tokenizer, chosen, settings, config)
     share = packing.supported(base)
+    if share and (far := sum(not packing.fits_window(base, [example.item]) for example in examples)):
+        log.warning("%d of %d rows are longer than the model's window: they are computed padded", far, len(examples))
     adapter = lora.LoraOptions(settings.r, settings.alpha, settings.dropout, settings.target)
     model = lora.attach(base, adapter, settings.model, settings.seed)
     if settings.gradient_checkpointing:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.dialogue import SPLITS, Keyframe, Rejected, Utterance
+from model.dialogue import SPLITS, Caption, FoundObject, FoundPerson, Keyframe, Rejected, Utterance
 from model.errors import SettingsError, WorkspaceError
 from storage import ledger
 from storage.shards import read_table
@@ -22,11 +22,16 @@ SAMPLED = ("train", "dev")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An utterance and its keyframes in order of time; ``reason`` says why there are none."""
+    """An utterance and its keyframes in order of time; ``reason`` says why there are none.
+
+    ``people`` and ``objects`` are what detectors found for its caption; empty where that is not made, or nobody looked.
+    """
 
     utterance: Utterance
     frames: list[Keyframe]
     reason: str = ""
+    people: tuple[FoundPerson, ...] = ()
+    objects: tuple[FoundObject, ...] = ()
 
 
 def find(run: Run, utterance_ids: Sequence[str]) -> list[Shown]:
@@ -48,16 +53,23 @@ def find(run: Run, utterance_ids: Sequence[str]) -> list[Shown]:
         by_shard.setdefault(known[name][0], []).append(name)
     frames: dict[str, list[Keyframe]] = {}
     reasons: dict[str, str] = {}
+    captions: dict[str, Caption] = {}
     for shard, names in by_shard.items():
         _check(run, shard, names[0])
         for frame in _rows(run, "keyframes", "keyframes", shard, names):
             frames.setdefault(frame.utterance_id, []).append(frame)
         rejected: list[Rejected] = _rows(run, "rejects", "keyframes", shard, names)
         reasons |= {row.utterance_id: f"{row.reason}: {row.detail}" for row in rejected}
-    return [
-        Shown(known[name][1], sorted(frames.get(name, ()), key=lambda frame: frame.rank), reasons.get(name, ""))
-        for name in wanted
-    ]
+        if _state(run, "captions", shard) == "done":
+            captions |= {row.utterance_id: row for row in _rows(run, "captions", "captions", shard, names)}
+    return [_shown(known[name][1], frames.get(name, ()), reasons.get(name, ""), captions.get(name)) for name in wanted]
+
+
+def _shown(line: Utterance, frames: Iterable[Keyframe], reason: str, caption: Caption | None) -> Shown:
+    ordered = sorted(frames, key=lambda frame: frame.rank)
+    if caption is None:
+        return Shown(line, ordered, reason)
+    return Shown(line, ordered, reason, caption.people or (), caption.objects or ())
 
 
 def sample(run: Run, count: int, seed: int) -> list[str]:
@@ -82,14 +94,20 @@ def _shards(run: Run, splits: Collection[str] = SPLITS) -> list[int]:
 
 
 def _check(run: Run, shard: int, name: str) -> None:
-    stage = BY_NAME["keyframes"]
-    state = ledger.shard_state(run.layout, stage.writes, run.key(stage), shard)[0]
+    state = _state(run, "keyframes", shard)
     if state != "done":
         how = run.typed(f"rerun {run.run_id} --failed")
         raise WorkspaceError(
             f"{run.run_id}: the keyframes of {name} are not there (shard {shard}: {state}): "
             f"`{how}` makes what is missing"
         )
+
+
+def _state(run: Run, stage: str, shard: int) -> str:
+    """ "off" where the run has no such stage."""
+    if run.keys[stage] is None:
+        return "off"
+    return ledger.shard_state(run.layout, BY_NAME[stage].writes, run.key(BY_NAME[stage]), shard)[0]
 
 
 def _rows(run: Run, table: str, stage: str, shard: int, utterance_ids: Sequence[str]) -> list[Any]:

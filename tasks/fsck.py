@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from model.errors import DialogueError, WorkspaceError
-from storage import fsck, ledger
+from model.errors import DialogueError
+from storage import files, fsck, ledger
 from storage.fsck import Fault, Look
+from storage.fsck_files import files_of
 from storage.fsck_warehouse import warehouse
 from storage.layout import Layout
 from storage.locks import holding
@@ -26,12 +27,7 @@ from tasks.stage import Stage
 
 
 def faults(layout: Layout, run: Run | None, look: Look = lambda _bytes: None) -> list[Fault]:
-    """All faults of the workspace, or of what a run consists of; one to a file. Raises WorkspaceError for a bucket."""
-    if layout.mirror:
-        raise WorkspaceError(
-            f"{layout.name} is a bucket, which keeps digests of its objects itself: copy it to a folder with its own "
-            "tools, and check that"
-        )
+    """All faults of the workspace, or of what a run consists of; one to a file. Of a bucket every object is read."""
     keys = None if run is None else {key for key in run.keys.values() if key}
 
     def wanted(key: str) -> bool:
@@ -39,6 +35,8 @@ def faults(layout: Layout, run: Run | None, look: Look = lambda _bytes: None) ->
 
     found = [*(fsck.records(layout) if run is None else ()), *fsck.lake(layout, wanted, look)]
     found += fsck.models(layout, wanted, look)
+    for folder in (layout.runs, layout.lake):
+        files.refresh(layout, folder)
     known = [run] if run else list(_readable(layout))
     for one in known:
         found += _misplaced(one)
@@ -56,8 +54,11 @@ def repair(layout: Layout, found: Sequence[Fault]) -> Path | None:
     with ExitStack() as locks:
         for name in sorted({run.name for run in _readable(layout)}):
             locks.enter_context(holding(layout, name))
-        place = layout.damaged / f"{_number(layout):04d}"
-        moved = [_move(layout, path, place) for fault in found for path in fault.aside]
+        held = files_of(layout)
+        number = max((int(path.name) for path in held.glob("damaged/*") if path.name.isdigit()), default=0) + 1
+        place = layout.damaged / f"{number:04d}"
+        aside = dict.fromkeys(path for fault in found for path in fault.aside)
+        moved = [held.move(path, place / path.relative_to(layout.root)) for path in aside]
         if any(fault.kind == "warehouse" for fault in found):
             rebuild(layout)
         else:
@@ -75,6 +76,9 @@ def concerned(layout: Layout, found: Sequence[Fault]) -> list[Run]:
 
 def size(layout: Layout) -> int:
     """Bytes that a whole check reads, about."""
+    if layout.mirror:
+        there = layout.mirror.bucket.list("lake/").items()
+        return sum(found.size for name, found in there if name.rpartition("/")[2].startswith("part-"))
     total = 0
     for place, _, names in os.walk(layout.lake):
         total += sum(Path(place, name).stat().st_size for name in names if name.startswith("part-"))
@@ -133,16 +137,3 @@ def _of_shard(run: Run, stage: Stage, shard: int) -> Iterator[Fault]:
             key,
             (layout.manifest(stage.writes, key, shard), layout.part(stage.writes, key, shard)),
         )
-
-
-def _number(layout: Layout) -> int:
-    return max((int(path.name) for path in layout.damaged.glob("*") if path.name.isdigit()), default=0) + 1
-
-
-def _move(layout: Layout, path: Path, place: Path) -> bool:
-    if not path.exists():
-        return False
-    target = place / path.relative_to(layout.root)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(target)
-    return True

@@ -13,6 +13,7 @@ from tasks.corpora import demo, emorynlp, iemocap, iemocap_layout, meld, subtitl
 from tasks.corpora.leaks import VERSION as LEAKS_VERSION
 from tasks.corpora.leaks import settle
 from tasks.corpora.look_alikes import LookAlikes
+from tasks.corpora.transcript import open_plain
 from tasks.ingest_settings import IngestSettings
 from tasks.stage import Context, Progress, Rows, Stage
 
@@ -180,7 +181,7 @@ def _file(settings: IngestSettings) -> Path:
 
 def _sha256(path: Path, setting: str) -> str:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CorpusError(

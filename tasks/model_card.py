@@ -177,19 +177,25 @@ def _scores(run: Run) -> list[Metric]:
 def _score_tables(run: Run, scores: Sequence[Metric]) -> list[str]:
     if not scores:
         return ["Not evaluated."]
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    found: dict[tuple[str, str, str], dict[str, Metric]] = {}
     for row in scores:
-        found.setdefault((row.corpus, row.split, row.system), {})[row.metric] = row.value
+        found.setdefault((row.corpus, row.split, row.system), {})[row.metric] = row
     rows = [
-        (*home, int(values["support"]), *(f"{values[name]:.4f}" for name in SHARES)) for home, values in found.items()
+        (*home, int(values["support"].value), *(_with_interval(values[name]) for name in SHARES))
+        for home, values in found.items()
     ]
     part = f"Of the test dialogues {_share(run):.0%} were scored, drawn by a digest of their names. "
     return [
         f"{part if _share(run) < 1 else ''}Each label's probability is computed; the likeliest is the answer. "
         "`untuned` is the base model, `majority` the commonest train label, `tfidf_lr` a logistic regression on TF-IDF "
-        "of all train lines' words.",
+        "of all train lines' words. In brackets the 95 % interval, of a bootstrap over dialogues.",
         markdown_table(("corpus", "split", "system", "lines", *SHARES.values()), rows),
     ]
+
+
+def _with_interval(row: Metric) -> str:
+    around = "" if row.low is None or row.high is None else f" ({row.low:.4f} to {row.high:.4f})"
+    return f"{row.value:.4f}{around}"
 
 
 def _merge(parity: Parity, dtype: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from model.errors import CorpusError
 from model.ratings import TOTAL
+from tasks.corpora.transcript import read_bytes
 
 OPTIONS = 4
 LARGEST = 1_000_000
@@ -55,8 +56,7 @@ class Test:
 def load(path: Path) -> Test:
     """The test in a JSON file (docs/evaluation.md shows its form). Raises CorpusError, naming the item at fault."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        content = read_bytes(path, LARGEST)
     except OSError as error:
         raise CorpusError(f"{path} cannot be read ({error.strerror}): name the file of the test's items") from error
     if len(content) > LARGEST:

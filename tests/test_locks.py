@@ -33,6 +33,7 @@ def versions(*texts: str) -> dict[str, str]:
 
 
 EVERY = versions(*LOCKS.values())
+CPU = (ROOT / "locks" / "torch-cpu.txt").read_text()
 
 
 def test_everything_that_is_asked_for_is_locked_within_its_bounds() -> None:
@@ -52,9 +53,8 @@ def test_versions_are_those_of_the_constraints() -> None:
     assert len(both) > 140
 
 
-@pytest.mark.parametrize("name", LOCKS)
-def test_every_package_has_hashes_and_no_file_names_where_it_is_from(name: str) -> None:
-    text = LOCKS[name]
+@pytest.mark.parametrize("text", [*LOCKS.values(), CPU], ids=[*LOCKS, "torch-cpu"])
+def test_every_package_has_hashes_and_no_file_names_where_it_is_from(text: str) -> None:
     for block in re.split(r"(?m)^(?=[a-zA-Z0-9])", text)[1:]:
         first, *hashes = block.strip().split(" \\\n")
         assert "==" in first
@@ -67,7 +67,16 @@ def test_torch_is_apart_from_the_rest() -> None:
     assert "torch" in versions(LOCKS["torch"])
     assert not {name for name in versions(LOCKS["base"]) if name.startswith(("torch", "nvidia", "triton", "cuda"))}
     installing = (ROOT / "install.sh").read_text()
-    assert all(f"--require-hashes -r locks/{name}.txt" in installing for name in LOCKS)
+    assert all(f"--require-hashes -r locks/{name}.txt" in installing for name in (*LOCKS, "torch-cpu"))
+
+
+def test_the_cpu_build_of_torch_is_that_version_by_its_hash() -> None:
+    """Two machines and four Pythons; nothing is installed but by a file of hashes, apart from this project itself."""
+    assert versions(CPU) == {"torch": f"{EVERY['torch']}+cpu"}
+    assert CPU.count("--hash=sha256:") == 8
+    assert not {*re.findall(r"[0-9a-f]{64}", CPU)} & {*re.findall(r"[0-9a-f]{64}", LOCKS["torch"])}
+    commands = re.findall(r"(?<!pip )\binstall (-.*)", (ROOT / "install.sh").read_text())
+    assert [one for one in commands if "--require-hashes" not in one] == ["--no-build-isolation -e ."]
 
 
 def test_every_licence_is_listed_and_copyleft_is_told_of() -> None:

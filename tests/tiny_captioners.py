@@ -138,20 +138,32 @@ def _smolvlm2(preset: CaptionModel, folder: Path) -> Path:
 
 
 def _qwen3_vl(preset: CaptionModel, folder: Path) -> Path:  # noqa: ARG001
+    return build_qwen("Qwen3VL", {}, {"deepstack_visual_indexes": [0]}, folder)
+
+
+def build_qwen3_5(folder: Path) -> Path:
+    """Qwen3.5, half of whose layers keep a state instead of keys and values."""
+    heads = {f"linear_{what}_head_dim": 8 for what in ("key", "value")}
+    heads |= {"linear_num_key_heads": 2, "linear_num_value_heads": 2}
+    return build_qwen("Qwen3_5", heads | {"layer_types": ["linear_attention", "full_attention"]}, {}, folder)
+
+
+def build_qwen(kind: str, text: dict[str, Any], eye: dict[str, Any], folder: Path) -> Path:
     import transformers as hf
 
     tokenizer = tiny_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
     ids = dict(zip(IDS, tokenizer.convert_tokens_to_ids(list(QWEN)), strict=True))
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1], "mrope_interleaved": True}
-    config = hf.Qwen3VLConfig(
+    rope["partial_rotary_factor"] = 1.0
+    config = getattr(hf, f"{kind}Config")(
         text_config={
             **{"vocab_size": len(tokenizer), "head_dim": 8, "num_key_value_heads": 2, "rope_parameters": rope},
             **{"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, **SHAPE},
-            "initializer_range": 0.5,
+            **{"initializer_range": 0.5, **text},
         },
         vision_config={
             **{"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "out_hidden_size": 32},
-            **{"patch_size": 16, "deepstack_visual_indexes": [0], "num_position_embeddings": 64},
+            **{"patch_size": 16, "num_position_embeddings": 64, **eye},
         },
         **ids,
     )
@@ -166,7 +178,7 @@ def _qwen3_vl(preset: CaptionModel, folder: Path) -> Path:  # noqa: ARG001
     (folder / "video_preprocessor_config.json").write_text(
         json.dumps({"video_processor_type": "Qwen3VLVideoProcessor"})
     )
-    return save_random(hf.Qwen3VLForConditionalGeneration, config, tokenizer, folder)
+    return save_random(getattr(hf, f"{kind}ForConditionalGeneration"), config, tokenizer, folder)
 
 
 def _ernie(preset: CaptionModel, folder: Path) -> Path:  # noqa: ARG001

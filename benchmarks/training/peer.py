@@ -38,6 +38,7 @@ def trainer_of(
     model: Any, tokenizer: Any, parts: Sequence[Sequence[Example]], options: TrainOptions, *, padding_free: bool
 ) -> Callable[[Callable[[], Any], Callable[[float], None]], None]:
     """Trains with TRL, calling the first function before each step and the second with its loss after it."""
+    import torch
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -60,11 +61,13 @@ def trainer_of(
         )
         with tempfile.TemporaryDirectory() as folder:
             config = SFTConfig(
-                output_dir=folder, max_steps=options.max_steps, per_device_train_batch_size=options.batch_size,
+                output_dir=folder, max_steps=options.max_steps, per_device_train_batch_size=options.micro_batch,
+                gradient_accumulation_steps=options.batch_size // options.micro_batch,
                 learning_rate=options.learning_rate, lr_scheduler_type="constant", weight_decay=options.weight_decay,
                 adam_beta1=0.9, adam_beta2=options.beta2, max_grad_norm=options.clip, optim="adamw_torch",
                 completion_only_loss=True, max_length=None, packing=False, padding_free=padding_free,
-                gradient_checkpointing=False, bf16=False, use_cpu=True, train_sampling_strategy="sequential",
+                gradient_checkpointing=False, bf16=False, use_cpu=not torch.cuda.is_available(),
+                train_sampling_strategy="sequential",
                 logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
             )  # fmt: skip
             SFTTrainer(

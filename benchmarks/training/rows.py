@@ -21,13 +21,13 @@ LABELS = ("neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear")
 
 
 def examples(tokenizer: Any, wanted: int, folder: Path | None, cache: Path) -> list[Example]:
-    """So many rows as the instructions stage writes them, of MELD's train lines in ``folder`` or of made-up ones."""
+    """So many rows, or all there are, as the instructions stage writes them: MELD's train lines or made-up ones."""
     lines = list(of_meld(folder) if folder else made_up())
     captions = [Caption(line.utterance_id, description(line), "made up", "0", "0", 1, 1, (), 0.0) for line in lines]
     context = Context(cache=cache, folder=cache)
     found = STAGE.run({"utterances": lines, "captions": captions}, InstructionsSettings(), context)
     rows = [row for one in found if not isinstance(one, Rejected) for row in one.rows(STAGE.row)]
-    rows = random.Random(7).sample(rows, wanted)
+    rows = random.Random(7).sample(rows, min(wanted, len(rows)))
     return [Example(row.utterance_id, packing.encode(tokenizer, row.prompt, [row.answer])) for row in rows]
 
 

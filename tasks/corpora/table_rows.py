@@ -17,6 +17,8 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 MAX_BYTES = 1 << 29
 MAX_CELL_READ = 1 << 24
 """Characters: a longer cell of a CSV file, such as one whose quote is never closed, costs the file and not its row."""
+LEAST_BYTES = 4
+"""Of a row of a Parquet file, whose columns may repeat a row a million times at no cost. A row of MELD takes 19."""
 BATCH_ROWS = 64
 """Small, as a Parquet file can repeat one huge cell at no cost."""
 
@@ -98,6 +100,8 @@ def _parquet(path: Path, data: bytes, names: Mapping[str, str], needed: Sequence
 
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
+        if (rows := file.metadata.num_rows) * LEAST_BYTES > len(data):
+            raise CorpusError(f"{path} claims {rows:,} rows in {len(data):,} bytes: it repeats a few; write it again")
         found = list(file.schema_arrow.names)
         _check_columns(path, found, names, needed)
         wanted = [name for name in names.values() if name in found]

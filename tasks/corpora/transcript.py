@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import re
+import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -138,10 +141,22 @@ def _cells(row: dict[str | None, str | list[str] | None]) -> Row:
     return {str(name): clean(str(value)) for name, value in row.items()}
 
 
+def open_plain(path: Path) -> io.BufferedReader:
+    """Opens a file to be read. OSError as of Path, and of a pipe or a device: such may never come to an end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        return open(descriptor, "rb")  # noqa: PTH123 (of a descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def read_bytes(path: Path, most: int) -> bytes:
-    """The bytes of a file, at most ``most`` of them and one more, which tells that it is larger. OSError as of Path."""
+    """The bytes of a file, at most ``most`` of them and one more, which tells that it is larger. As ``open_plain``."""
     pieces, left = [], most + 1
-    with path.open("rb") as file:  # read(most) would ask for so much memory whatever the file holds
+    with open_plain(path) as file:  # read(most) would ask for so much memory whatever the file holds
         while left and (piece := file.read(min(left, 1 << 20))):
             pieces.append(piece)
             left -= len(piece)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from faults.folder_attacks import ATTACKS, Attack, edit
 
-from model import gguf_import, lora, weight_files, weights
+from model import gguf_import, lora, packing, weight_files, weights
 from model.chat import chat_template
 from model.errors import WeightsError
 
@@ -133,6 +133,21 @@ def test_a_chat_template_stays_in_its_sandbox(
     assert not (tmp_path / "mark").exists()
 
 
+def test_a_tokenizer_s_pattern_that_goes_through_a_text_for_ever(folder: Path) -> None:
+    """The library gives up after a while; what it raises then is no Exception, and would end a worker."""
+    from transformers import AutoTokenizer
+
+    place = folder / "tokenizer.json"
+    parts = json.loads(place.read_text())
+    split = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    parts["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, parts["pre_tokenizer"]]}
+    place.write_text(json.dumps(parts))
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    assert packing.encode_prompts(tokenizer, ["an ordinary line"])
+    with pytest.raises(WeightsError, match=r"its tokenizer gives up on a text \(.*retry-limit"):
+        packing.encode_prompts(tokenizer, ["a" * 40 + "!"])
+
+
 def test_an_adapter_that_names_code_or_is_none(tiny_model: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
     lora.save(lora.attach(lora.load(tiny_model, device="cpu")[0], lora.LoraOptions(r=2), "tiny"), adapter)
@@ -143,6 +158,14 @@ def test_an_adapter_that_names_code_or_is_none(tiny_model: Path, tmp_path: Path)
         ({"auto_mapping": {"base_model_class": "Evil", "parent_library": "evil"}}, "names code to import"),
         ({"peft_type": "PROMPT_TUNING"}, "is not that of a LoRA adapter"),
         ({"target_modules": "(a+)+$"}, "is not that of a LoRA adapter"),
+        ({"r": 10**9}, "is not that of a LoRA adapter"),
+        ({"auto_map": {"AutoModel": "evil.Evil"}, "base_model_name_or_path": "evil/remote"}, "names code to import"),
+        ({"layer_replication": [[0, 10**9]]}, r"asks for more than a LoRA adapter \(layer_replication\)"),
+        (
+            {"rank_pattern": {"(a+)+$": 3}, "eva_config": {"rho": 2}},
+            r"more than a LoRA adapter \(eva_config, rank_patt",
+        ),
+        ({"init_lora_weights": "pissa"}, r"asks for more than a LoRA adapter \(init_lora_weights\)"),
     ):
         edit(adapter / "adapter_config.json", **values)
         with pytest.raises(WeightsError, match=said):

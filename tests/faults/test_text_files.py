@@ -3,15 +3,18 @@ file; never another exception, and memory in proportion to the file."""
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from model.dialogue import Rejected, Utterance
 from model.errors import CorpusError
-from tasks import ingest
+from tasks import ingest, seceu_test
 from tasks.corpora.table_rows import MAX_CELL_READ
 from tasks.ingest_settings import IngestSettings
 from tasks.stage import Context
@@ -141,3 +144,31 @@ def test_a_huge_cell_costs_memory_in_proportion(tmp_path: Path, kind: str) -> No
     assert found(tmp_path / f"t.{kind}", content) == ["cell_too_long"]
     assert tracemalloc.get_traced_memory()[1] < 10 * size
     tracemalloc.stop()
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe, or a link to a device without end, such as an archive that was unpacked may hold."""
+    pipe, zero = tmp_path / "pipe.csv", tmp_path / "zero.csv"
+    os.mkfifo(pipe)
+    zero.symlink_to("/dev/zero")
+    for path in (pipe, zero):
+        chosen = IngestSettings(corpus="table", file=path, labels="meld")
+        for read in (ingest.identity, lambda chosen: list(ingest.run({}, chosen, Context(tmp_path, tmp_path)))):
+            with pytest.raises(CorpusError, match=r"\.csv cannot be read \(it is no plain file\)"):
+                read(chosen)
+        with pytest.raises(CorpusError, match="it is no plain file"):
+            seceu_test.load(path)
+    for split in ("train", "dev", "test"):
+        os.mkfifo(tmp_path / f"{split}_sent_emo.csv")
+    with pytest.raises(CorpusError, match=r"train_sent_emo\.csv cannot be read \(it is no plain file\)"):
+        list(ingest.run({}, IngestSettings(corpus="meld", folder=tmp_path), Context(tmp_path, tmp_path)))
+
+
+def test_a_parquet_file_that_repeats_a_row_a_million_times_is_refused(tmp_path: Path) -> None:
+    rows = 300_000
+    cells = {"split": "train", "dialogue_id": "a", "turn": "0", "speaker": "Ana", "text": "x" * 5000, "emotion": "joy"}
+    index = pa.array([0] * rows, pa.int32())
+    table = pa.table({name: pa.DictionaryArray.from_arrays(index, pa.array([cell])) for name, cell in cells.items()})
+    pq.write_table(table, tmp_path / "t.parquet", compression="zstd")
+    with pytest.raises(CorpusError, match=r"t\.parquet claims 300,000 rows in [\d,]+ bytes: it repeats a few"):
+        found(tmp_path / "t.parquet", (tmp_path / "t.parquet").read_bytes())

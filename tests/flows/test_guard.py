@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from flows.cli import app
 from flows.guard import stops
 from model.errors import RunFailed
+from model.vlm import DEMO_FOLDER
 from tasks import check_disk
 from tasks.check_text import Finding
 
@@ -132,6 +133,17 @@ def test_a_disk_that_is_too_small_stops_also_a_run_that_goes_on(run: Run, monkey
     assert sorted(Path("workspace").rglob("*")) == before
     assert run("run", "small.toml", "--direct", "--until", "instructions", "--no-check").exit_code == 0
     assert run().exit_code == 0  # nothing is left to do, so nothing has to fit
+
+
+def test_a_captioner_of_another_world_stops_also_a_run_that_goes_on(run: Run) -> None:
+    filmed = ("run", "small.toml", "--direct", "--set", "ingest.videos=.")
+    run(*filmed, "--until", "ingest", "--no-check")
+    shutil.copytree(DEMO_FOLDER, "copied")
+    before = sorted(Path("workspace").rglob("*"))
+    for model in ("demo", "./copied"):
+        said = refused(run, *filmed, "--until", "captions", "--set", f"captions.model={model}")
+        assert f"captioner  captions  captions.model = '{model}' knows only the drawn world" in said
+    assert sorted(Path("workspace").rglob("*")) == before
 
 
 def test_once_it_is_read_the_corpus_is_not_read_again(run: Run) -> None:

@@ -179,3 +179,15 @@ def test_a_reader_refuses_two_forms() -> None:
     found = CliRunner().invoke(application(), ["Ana", "--csv", "--json"])
     assert found.exit_code == 2
     assert "choose one" in found.output
+
+
+def test_texts_that_a_spreadsheet_would_run_are_told_of_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = ["=HYPERLINK(1)", "@SUM(A1)", "+1 to that", "- no", "\t=1+1", "-0.5", "+3e5", "a=b", "", None, -1.5, b"=1"]
+    emit(COLUMNS, [(cell, "x") for cell in cells], Format.csv)
+    printed = capsys.readouterr()
+    assert [row[0] for row in csv.reader(io.StringIO(printed.out))][1:6] == cells[:5]
+    said = "5 texts of this CSV with the beginning of a formula (=, +, -, @): a spreadsheet runs such"
+    assert printed.err == f"{said}, unless their columns are imported as text\n"
+    emit(COLUMNS, [("plain", "-")], Format.json)
+    emit(COLUMNS, [("plain", "-1")], Format.csv)
+    assert capsys.readouterr().err == ""

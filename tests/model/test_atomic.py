@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
+from dying_child import in_a_child_that_dies_at
 
 from model.atomic import new_folder, replace_folder, replacing, write_json
 
@@ -113,6 +115,29 @@ def test_replace_folder_keeps_the_old_one_until_the_new_one_is_whole(tmp_path: P
     assert (target / "a").read_text() == "old"
     replace_folder(target, lambda work: (work / "b").write_text("newer") and None)
     assert [path.name for path in target.iterdir()] == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_killed_at_any_moment_a_replaced_folder_is_never_a_part_of_one(tmp_path: Path) -> None:
+    target = tmp_path / "adapter"
+
+    def filled(value: str) -> None:
+        replace_folder(target, lambda work: [(work / name).write_text(value) for name in "abc"] and None)
+
+    found = set()
+    for step in count():
+        filled("old")
+        ended = in_a_child_that_dies_at(step, tmp_path, lambda: filled("new"))
+        if target.exists():
+            values = [path.read_text() for path in sorted(target.iterdir())]
+            assert values in (["old"] * 3, ["new"] * 3)
+            found.add(values[0])
+        if ended:
+            break
+    assert step > 6
+    assert found == {"old", "new"}
+    filled("newer")
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,24 @@ def test_counts_tokens_time_and_progress(captioner: TransformersCaptioner) -> No
         assert 1 <= result.n_tokens <= 5
         assert result.seconds > 0
     assert done == [4, 8, 9]
+
+
+def test_counts_what_is_read_without_padding(captioner: TransformersCaptioner) -> None:
+    found = captioner.describe(CLIPS, PROMPT, 2)
+    alone = [captioner.describe([one], PROMPT, 2)[0] for one in CLIPS]
+    read = [one.n_prompt_tokens for one in found if isinstance(one, Described)]
+    assert read == [one.n_prompt_tokens for one in alone if isinstance(one, Described)]
+    assert all(n > 16 * len(one.jpegs) for n, one in zip(read, CLIPS, strict=True)), "16 tokens a picture"
+    assert len(set(read)) > 3
+
+
+def test_a_model_that_may_think_first_is_asked_not_to(tiny_captioner: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_captioner, tmp_path / "thinks")
+    with (folder / "chat_template.jinja").open("a") as template:
+        template.write("{{ 'OFF' if enable_thinking is defined and not enable_thinking else 'ON' }}")
+    captioner = TransformersCaptioner(folder)
+    batch = captioner._prepare({0: CLIPS[0]}, PROMPT)
+    assert captioner._processor.decode(batch.inputs["input_ids"][0]).endswith("OFF")
 
 
 def test_a_bad_picture_costs_only_its_own_utterance(captioner: TransformersCaptioner) -> None:

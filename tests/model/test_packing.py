@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from causal_models import WINDOW, build_causal
 
 from model import lora, packing
 
@@ -31,7 +32,8 @@ def gradients(model: Any, items: list[packing.Item], share: bool) -> tuple[float
     model.zero_grad()
     loss = -packing.answer_log_probs(model, items, share=share).sum()
     loss.backward()
-    return float(loss.detach()), [parameter.grad.clone() for _, parameter in lora.trainable(model)]
+    found = [parameter.grad.clone() for _, parameter in lora.trainable(model) if parameter.grad is not None]
+    return float(loss.detach()), found
 
 
 def hf_loss(model: Any, items: list[packing.Item]) -> float:
@@ -110,13 +112,52 @@ def test_a_model_whose_attention_is_its_own_is_not_supported(tiny_model: Path) -
     assert model.config._attn_implementation == attention
 
 
-def test_a_window_shorter_than_the_rows_is_computed_plainly(tiny_model: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "shared"),
+    [
+        *(("GPT2", True), ("GPTNeoX", True), ("Mistral", True), ("Qwen3", True), ("Qwen2Moe", True), ("Phi3", True)),
+        *(("Gemma3", True), ("Gemma2", False), ("GPTNeo", False)),
+    ],
+)
+def test_every_family_shares_its_prefix_or_says_that_it_does_not(
+    architecture: str, shared: bool, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows within the window and beyond it: the loss is the model's own, and the gradients are those of plain rows."""
+    model, tokenizer = lora.load(build_causal(architecture, tiny_model, tmp_path), device="cpu")
+    torch.manual_seed(2)
+    for parameter in model.parameters():  # as they come they are so small that anything would pass
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.15)
+    assert packing.supported(model) == shared
+    warned = f"{architecture}For" in caplog.text and "rows are computed whole and padded" in caplog.text
+    assert warned != shared
+    target: Any = "q_proj,v_proj" if architecture == "Qwen2Moe" else "all-linear"
+    model = lora.attach(model, lora.LoraOptions(r=2, dropout=0.0, target=target), "tiny")
+    for _, parameter in lora.trainable(model):
+        torch.nn.init.normal_(parameter, std=0.2)
+    for longer in (0, WINDOW):
+        texts = [text.replace("Ross", "Ross, oh" * (1 + longer)) for text in PROMPTS]
+        items = [packing.encode(tokenizer, text, [answer]) for text, answer in zip(texts, ANSWERS, strict=False)]
+        ours, our_gradients = gradients(model, items, share=shared)
+        assert ours == pytest.approx(hf_loss(model, items), rel=1e-5)
+        plain, plain_gradients = gradients(model, items, share=False)
+        assert ours == pytest.approx(plain, rel=1e-5)
+        for mine, theirs in zip(our_gradients, plain_gradients, strict=True):
+            assert float((mine - theirs).norm()) <= 1e-4 * float(theirs.norm())
+
+
+@pytest.mark.parametrize("name", ["sliding_window", "attention_chunk_size"])
+def test_rows_longer_than_a_window_are_computed_plainly(tiny_model: Path, monkeypatch: Any, name: str) -> None:
     model, _ = lora.load(tiny_model, device="cpu")
     items = [packing.Item((1, 2, 3, 4), ((9,),)), packing.Item((1, 2, 5), ((9, 3),))]
+    setattr(model.config, name, 5)
+    assert packing.fits_window(model, items)
+    setattr(model.config, name, 4)
+    assert not packing.fits_window(model, items)
     monkeypatch.setattr(packing, "lay_out", None)
-    model.config.sliding_window = 4
     with torch.no_grad():
         assert packing.answer_log_probs(model, items).shape == (2,)
+        assert packing.text_log_probs(model, items).shape == (2,)
 
 
 def test_encode_puts_the_begin_token_first_where_the_tokenizer_does(tiny_model: Path) -> None:

@@ -68,7 +68,7 @@ def by_picture(request: Seen, _number: int) -> Reply:
     """Describes a clip by its number, the later ones sooner."""
     number = [one.jpegs for one in CLIPS].index(shown(request))
     time.sleep(0.005 * (len(CLIPS) - number))
-    return says(f"clip {number}", usage={"completion_tokens": 3 + number})
+    return says(f"clip {number}", usage={"completion_tokens": 3 + number, "prompt_tokens": 90 + number})
 
 
 def reasons(results: Sequence[Described | VideoError]) -> list[str]:
@@ -82,7 +82,8 @@ def test_every_utterance_gets_its_own_description() -> None:
         results = described.describe(CLIPS, PROMPT, 12, done.append)
     good = [result for result in results if isinstance(result, Described)]
     assert [result.text for result in good] == [f"clip {n}" for n in range(12)]
-    assert [(result.n_frames, result.n_tokens) for result in good] == [(1 + n % 3, 3 + n) for n in range(12)]
+    counted = [(result.n_frames, result.n_tokens, result.n_prompt_tokens) for result in good]
+    assert counted == [(1 + n % 3, 3 + n, 90 + n) for n in range(12)]
     assert len({result.seconds for result in good}) == 1
     assert good[0].seconds > 0
     assert done == [*range(1, 13)]
@@ -256,6 +257,7 @@ def test_a_real_server_says_what_the_model_says_in_the_process(tmp_path: Path, t
                 assert isinstance(other, Described)
                 without_tokens = CHAT_TOKEN.sub("", one.text)  # as the server does
                 assert (clean(without_tokens), one.n_tokens) == (clean(other.text), other.n_tokens)
+                assert one.n_prompt_tokens == other.n_prompt_tokens
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from training_machine import N_STEPS, OPTIONS, Killed, Machine, without_machine
 
-from model import checkpoints, lora
+from model import checkpoints, lora, packing, training_loss
 from model.dialogue import TrainingStep
 from model.errors import TrainingError
 
@@ -65,6 +65,45 @@ def test_killed_twice_and_while_writing(
         machine.run()
     monkeypatch.setattr(lora, "save", real)
     assert [path.name for path in checkpoints.steps(tmp_path / "checkpoints")] == ["step-00000003"]
+    steps = machine.run()
+    assert machine.adapter() == uninterrupted[0]
+    assert without_machine(steps) == uninterrupted[1]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call", "done"),
+    [
+        (training_loss, "answer_log_probs", 9, 0),  # with a part of a step's gradient made
+        *((packing, "answer_log_probs", call, 0) for call in (1, 2)),  # scoring dev rows
+        *((checkpoints, "save_best", call, done) for call in (1, 2) for done in (0, 1)),
+        *((checkpoints, "save", call, done) for call in (1, 2, 3) for done in (0, 1)),
+    ],
+)
+def test_killed_in_the_middle_of_a_step_a_score_or_a_checkpoint(
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: Any,
+    module: Any,
+    name: str,
+    call: int,
+    done: int,
+    uninterrupted: tuple[bytes, list[TrainingStep]],
+) -> None:
+    """Before a call of a function, or once it is done but nobody has heard of it."""
+    machine, real, calls = Machine(tiny_model, tmp_path), getattr(module, name), 0
+
+    def dying(*args: Any, **given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        found = real(*args, **given) if calls < call + done else None
+        if calls == call:
+            raise Killed
+        return found
+
+    monkeypatch.setattr(module, name, dying)
+    with pytest.raises(Killed):
+        machine.run()
+    monkeypatch.undo()
     steps = machine.run()
     assert machine.adapter() == uninterrupted[0]
     assert without_machine(steps) == uninterrupted[1]

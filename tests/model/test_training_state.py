@@ -104,4 +104,8 @@ def test_a_damaged_best_adapter_is_not_the_result(tmp_path: Path) -> None:
     (best / "adapter_model.safetensors").write_bytes(b"numbera")
     with pytest.raises(TrainingError, match=r"adapter_model\.safetensors is not what was written.*delete"):
         training_state.finish(None, tmp_path, {}, best=True)
+    (best / "adapter_model.safetensors").unlink()
+    (best / checkpoints.DIGESTS).unlink()
+    with pytest.raises(TrainingError, match=r"adapter_model\.safetensors is not what was written.*delete"):
+        training_state.finish(None, tmp_path, {}, best=True)
     assert not (tmp_path / "training.json").exists()

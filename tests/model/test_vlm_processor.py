@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from tiny_captioners import build_preset
+from tiny_captioners import build_preset, build_qwen3_5
 
 from model import vlm, vlm_processor
+from model.caption_chat import Clip
 from model.caption_models import MODELS
+from model.caption_prompt import CaptionPrompt
+from model.captioner import Described, TransformersCaptioner
 from model.errors import WeightsError
 from model.vlm_processor import load_processor
 
@@ -49,6 +53,23 @@ def test_smolvlm_is_asked_as_by_its_own_processor(
 
 def test_other_kinds_are_loaded_as_the_library_does(tiny_captioner: Path) -> None:
     assert type(load_processor(tiny_captioner)).__name__ == "LlavaProcessor"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_newer_qwen_describes_without_more_packages_and_its_batches_do_not_matter(tmp_path: Path) -> None:
+    captioner = TransformersCaptioner(build_qwen3_5(tmp_path), batch_size=3)
+    shades = [Image.linear_gradient("L").rotate(40 * n).resize((96 + 32 * (n % 2), 64)) for n in range(6)]
+    files = [io.BytesIO() for _ in shades]
+    for shade, file in zip(shades, files, strict=True):
+        shade.convert("RGB").save(file, "JPEG")
+    clips = [Clip((file.getvalue(),), (0.5 * n,)) for n, file in enumerate(files)]
+    found = {}
+    for captioner.batch_size in (3, 1):
+        said = captioner.describe(clips, CaptionPrompt("test", "Describe what can be seen."), 12)
+        found[captioner.batch_size] = [one.text for one in said if isinstance(one, Described)]
+    assert found[1] == found[3]
+    assert len(found[1]) == len(clips)
+    assert len(set(found[1])) > 1, "nothing makes a difference: the test proves nothing"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchvision") is not None, reason="the missing package is installed")

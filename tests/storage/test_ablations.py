@@ -50,7 +50,7 @@ def test_the_warehouse_has_them_once_however_often_it_is_published(layout: Layou
 
 def test_a_damaged_record_is_named(layout: Layout) -> None:
     (layout.ablation("g") / "grid.json").write_text("{")
-    with pytest.raises(WorkspaceError, match=r"grid.json is damaged: delete it, `dialoguellm ablation g`"):
+    with pytest.raises(WorkspaceError, match=r"grid.json is damaged: `.*fsck --repair`.* `dialoguellm ablation g`"):
         ablations.load(layout, "g")
     with pytest.raises(WorkspaceError, match=r"grid.json is damaged"):
         warehouse.publish(layout, [])

@@ -23,7 +23,7 @@ def test_a_comparison_is_kept_under_its_key(layout: Layout) -> None:
     findings.save_comparison(layout, "a", [{"metric": "macro_f1"}])
     assert findings.comparisons(layout) == [{"metric": "macro_f1"}, {"metric": "accuracy", "p": 2}]
     (layout.comparisons / "b.json").write_text("{")
-    with pytest.raises(WorkspaceError, match=r"b\.json is damaged: delete it, `dialoguellm compare` makes it again"):
+    with pytest.raises(WorkspaceError, match=r"b\.json is damaged: `.*fsck --repair`.* `dialoguellm compare"):
         findings.comparisons(layout)
 
 
@@ -48,7 +48,9 @@ def test_what_was_found_with_other_descriptions_is_kept_under_its_key(layout: La
     assert findings.counterfactual(layout, "demo-1", "abc") == [{"value": 3}]
     assert findings.counterfactuals(layout, "demo-1") == [{"value": 3}, {"value": 2}]
     (layout.attempts("demo-1") / "counterfactual-abc.json").write_text("{")
-    with pytest.raises(WorkspaceError, match=r"counterfactual-abc.json is damaged: delete it, `dialoguellm counterf"):
+    with pytest.raises(
+        WorkspaceError, match=r"counterfactual-abc.json is damaged: `.*fsck --repair`.* `dialoguellm counterf"
+    ):
         findings.counterfactuals(layout, "demo-1")
 
 
@@ -58,5 +60,5 @@ def test_scores_and_answers_of_a_measurement_are_kept_under_its_key(layout: Layo
     assert findings.seceu_scores(layout, "abc") == [{"value": 1}]
     assert findings.seceu(layout) == ([{"value": 1}], [{"item": 1}, {"item": 2}])
     (layout.seceu / "abc.json").write_text("[]")
-    with pytest.raises(WorkspaceError, match=r"abc\.json is damaged: delete it, `dialoguellm seceu`"):
+    with pytest.raises(WorkspaceError, match=r"abc\.json is damaged: `.*fsck --repair`.* `dialoguellm seceu"):
         findings.seceu(layout)

@@ -151,7 +151,10 @@ def test_records_that_cannot_be_read(layout: Layout) -> None:
         flip(path)
         assert ("unreadable", path.name) in found(layout)
         assert read_manifest(path) is None
-    assert len(found(layout)) == 2
+    for path in (layout.comparisons / "d.json", layout.ablation("g") / "grid.json", layout.seceu / "s.json"):
+        write_json(layout, path, {"of": "another program"})
+        assert ("unreadable", path.name) in found(layout), "what its command refuses is set aside"
+    assert len(found(layout)) == 5
 
 
 def test_a_shard_that_is_made_again_meanwhile_has_no_fault(layout: Layout) -> None:

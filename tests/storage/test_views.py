@@ -47,6 +47,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
             Caption(
                 *(row.utterance_id, "A smile.", "demo", "r", "p", 1, 2, ("smile",) if place % 4 else (), 0.1),
                 people=((0, 1.0, 2.0, 30.0, 40.0, 0.875),),
+                objects=((0, "cup", 5.0, 6.0, 70.0, 80.0, 0.75), (1, "chair", 0.0, 0.0, 9.0, 9.0, 0.625)),
                 expressions=((0, 0, 0.0, 0.0, 0.0, 0.75, 0.0, 0.0, 0.25), (0, 1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)),
             )
             for place, row in enumerate(TEST)
@@ -264,6 +265,8 @@ def test_what_detectors_found_is_a_row_each(runs: tuple[Run, Run]) -> None:
     described = ask(runs, "SELECT count(*) FROM captions")[0][0]
     (people,) = ask(runs, "SELECT count(*), min(score), max(x), max(height) FROM people")
     assert people == (described, 0.875, 1.0, 40.0)
+    things = ask(runs, "SELECT name, count(*), max(rank), max(x), max(height), max(score) FROM objects GROUP BY ALL")
+    assert sorted(things) == [("chair", described, 1, 0.0, 9.0, 0.625), ("cup", described, 0, 5.0, 80.0, 0.75)]
     faces = ask(
         runs, "SELECT face, count(*), max(happy), max(neutral), max(rank) FROM expressions GROUP BY face ORDER BY 1"
     )

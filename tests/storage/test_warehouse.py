@@ -12,11 +12,12 @@ from finished_run import STAGES, ask, write
 
 from model.dialogue import Rejected
 from model.errors import DialogueError, WorkspaceError
+from storage import sealed
 from storage.catalogue import sql_files
 from storage.copies import LAKE_TABLES
 from storage.layout import Layout
 from storage.queries import connect, query
-from storage.shards import write_shard
+from storage.shards import file_sha256, write_shard
 from storage.warehouse import RunFacts, publish
 
 QUESTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "storage" / "views").glob("*.sql"))
@@ -77,11 +78,20 @@ def test_a_run_published_again_replaces_only_itself(layout: Layout) -> None:
     assert ask(layout, "SELECT count(*) FROM runs") == [(2,)]
 
 
+def with_fewer_columns(path: Path, dropped: list[str]) -> None:
+    """A part as a version wrote it that did not know them, with its manifest."""
+    pq.write_table(pq.read_table(path).drop_columns(dropped), path)
+    if path.with_suffix(".json").exists():  # the empty part has none
+        manifest = sealed.loads(path.with_suffix(".json").read_bytes())
+        about = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        path.with_suffix(".json").write_bytes(sealed.dumps({**manifest, **about}))
+
+
 def test_results_of_a_version_with_fewer_columns_stay_readable(layout: Layout) -> None:
     facts = write(layout)
     publish(layout, [facts])
     for path in (layout.lake / "keyframes").glob("*/part-*.parquet"):
-        pq.write_table(pq.read_table(path).drop_columns(["score", "suspect", "face_boxes"]), path)
+        with_fewer_columns(path, ["score", "suspect", "face_boxes"])
     publish(layout, [facts], rebuild=True)
     assert ask(layout, "SELECT DISTINCT score, suspect, face_boxes FROM keyframes") == [(None, None, None)]
     assert ask(layout, "SELECT DISTINCT suspect_frames FROM lineage WHERE len(frame_times_s) > 0") == [(0,)]
@@ -254,7 +264,7 @@ def test_the_first_version_of_the_database_is_brought_up_to_date(layout: Layout)
     """Scores from before they named their corpus stay; rows that lie in the lake are read from there."""
     facts = write(layout)
     (path,) = facts.files["metrics"]
-    pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
+    with_fewer_columns(path, ["corpus", "low", "high"])
     with duckdb.connect(str(layout.database)) as connection:
         connection.execute("CREATE TABLE about (name VARCHAR PRIMARY KEY, value VARCHAR)")
         connection.execute("INSERT INTO about VALUES ('migration', '001_tables.sql')")
@@ -274,7 +284,7 @@ def test_the_first_version_of_the_database_is_brought_up_to_date(layout: Layout)
     assert ask(layout, "SELECT run_id, count(*) FROM predictions GROUP BY ALL") == [("demo-1", 2)]
     assert ask(layout, "SELECT dialogue FROM worst_dialogues") == [("demo/train/kitchen",)]
     publish(layout, [write(layout, "demo-2")])
-    pq.write_table(pq.read_table(path).drop_columns(["corpus", "low", "high"]), path)
+    with_fewer_columns(path, ["corpus", "low", "high"])
     publish(layout, [facts])
     assert ask(layout, "SELECT run_id, corpus, accuracy FROM scores") == [
         ("demo-1", None, 0.5),

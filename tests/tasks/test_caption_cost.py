@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ def test_before_the_first_shard_the_time_is_not_known(tmp_path: Path) -> None:
         "model"
     )
     assert line(run, plan_stage(run, BY_NAME["keyframes"])) is None
+
+
+def test_before_the_corpus_is_cut_it_says_what_to_do(tmp_path: Path) -> None:
+    run = framed(tmp_path)
+    uncut = replace(plan_stage(run, CAPTIONS), total=None)
+    assert "--until ingest, then plan again" in (line(run, uncut) or "")
+    assert line(framed(tmp_path, captions={"enabled": False}), uncut) is None
 
 
 def test_the_time_is_that_of_shards_by_the_same_model(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def rows(
         ]
         for line in lines
     }
-    told = (text if isinstance(text, VideoError) else Described(text, 2, 7, 0.5) for text in said)
+    told = (text if isinstance(text, VideoError) else Described(text, 2, 7, 0.5, 300) for text in said)
     return list(rows_of(lines, told, frames, FROM, limits))
 
 
@@ -44,6 +44,10 @@ def test_a_caption_with_all_that_is_measured() -> None:
     assert (row.emotion_words, row.seconds, row.n_words, row.repetition) == (("happy",), 0.5, 7, 0.0)
     assert row.english == pytest.approx(5 / 7)
     assert (row.refusal, row.like_previous, row.contradiction) == (False, None, "none")
+    assert row.n_prompt_tokens == 300
+    (uncounted,) = rows_of([utterance(0)], [Described("A man sits.", 1, 0, 0.1)], {}, FROM, LENIENT)
+    assert isinstance(uncounted, Caption)
+    assert uncounted.n_prompt_tokens is None, "a server that does not count has not read nothing"
 
 
 @pytest.mark.parametrize(

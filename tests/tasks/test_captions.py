@@ -21,7 +21,8 @@ from model.captioner import Described
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import ServerError, SettingsError, VideoError
 from tasks import captions
-from tasks.captions import STAGE, CaptionsSettings, frames_by_utterance, identity, processes_of
+from tasks.caption_rows import frames_by_utterance
+from tasks.captions import STAGE, CaptionsSettings, identity, processes_of
 from tasks.demo.draw import draw
 from tasks.demo.world import Scene, describe, parse_description, random_frames
 from tasks.stage import SECRET, Context

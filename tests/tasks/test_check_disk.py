@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from model import weights
+from model import face_weights, weights
+from model.detectors import OBJECTS, OBJECTS_LAYERS, PEOPLE
 from tasks import check_disk
 from tasks.check_disk import fits, free_bytes, needs
 from tasks.finetune_settings import FinetuneSettings
@@ -57,6 +58,24 @@ def test_weights_that_are_yet_to_be_fetched_are_counted_once(tmp_path: Path) -> 
     found = needs(settings(weights.DEFAULT), tmp_path, 0, everything)
     assert found == {"weights": weights.room(weights.DEFAULT)}
     assert found["weights"] > 500_000_000
+
+
+def test_detectors_that_are_yet_to_be_fetched_are_counted(tiny_model: Path, tmp_path: Path) -> None:
+    def detectors(share: Any = everything, **tables: Any) -> int:
+        return needs(settings(tiny_model, **tables), tmp_path, 0, share).get("detectors", 0)
+
+    assert detectors() == 0
+    face, bodies = {"keyframes": {"face_model": "yunet"}}, {"captions": {"people": True}}
+    assert detectors(**face) == face_weights.REGISTRY["yunet"].wheel_size + face_weights.REGISTRY["yunet"].size
+    assert detectors(**bodies) == PEOPLE.wheel_size + PEOPLE.size
+    both = {"captions": {"people": True, "objects": True}}
+    assert detectors(**both) == detectors(**bodies) + OBJECTS.wheel_size + OBJECTS.size + OBJECTS_LAYERS.size
+    assert detectors(**face, **both) == detectors(**face) + detectors(**both)
+    assert detectors(lambda stage: float(stage == "captions"), **face, **both) == detectors(**both)
+    assert detectors(lambda stage: float(stage == "keyframes"), **face, **both) == detectors(**face)
+    off = {"captions": {"enabled": False, "objects": True}}
+    assert detectors(**off) == detectors(keyframes={"enabled": False}, **both) == 0
+    assert detectors(ingest={"corpus": "meld", "folder": "."}, **face, **both) == 0, "it has no videos"
 
 
 def test_what_is_done_or_off_needs_nothing(tiny_model: Path, tmp_path: Path) -> None:

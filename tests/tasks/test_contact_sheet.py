@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from model.dialogue import Keyframe
-from tasks.contact_sheet import ACROSS, CELL, DAMAGE, FACE, GAP, PAPER, draw
+from tasks.contact_sheet import ACROSS, CELL, DAMAGE, FACE, GAP, PAPER, PERSON, THING, draw
 from tasks.frames import Shown, find
 
 TOP = 64
@@ -59,6 +59,22 @@ def test_a_face_is_framed_where_it_is(shown: list[Shown]) -> None:
     assert (edge == ImageColor.getrgb(FACE)).all(), "its left side is a line"
     assert tuple(sheet[TOP + 90, GAP + 200]) != ImageColor.getrgb(FACE), "and its inside is seen"
     assert not len(places(drawn(alone(shown[0], keyframe("x"))), FACE))
+
+
+def test_people_and_things_are_framed_in_their_own_colours(shown: list[Shown]) -> None:
+    people = ((0, 100.0, 60.0, 200.0, 200.0, 0.9),)
+    things = ((0, "cup", 500.0, 200.0, 60.0, 80.0, 0.875), (1, "dining table", 0.0, 0.0, 640.0, 360.0, 0.625))
+    sheet = drawn([replace(shown[0], people=people, objects=things)])[TOP : TOP + 180]
+    first, second = (sheet[:, left : left + CELL] for left in (GAP, 2 * GAP + CELL))
+    for colour, (left, top, right, bottom) in ((PERSON, (50, 30, 149, 129)), (THING, (250, 100, 279, 139))):
+        assert (first[top : bottom + 1, [left, right]] == ImageColor.getrgb(colour)).all()
+        assert (first[[top, bottom], left : right + 1] == ImageColor.getrgb(colour)).all()
+    assert len(places(first, FACE))
+    assert not len(places(second, PERSON))
+    rows = places(second, THING)[:, 0]
+    assert (rows.min(), rows.max()) == (0, 179), "around all of the picture"
+    name = second[3:23, 3:100]
+    assert (name == ImageColor.getrgb(THING)).all(axis=2).any(), "and its name is inside, where it can be read"
 
 
 def test_damage_is_marked(shown: list[Shown]) -> None:

@@ -124,7 +124,7 @@ def test_a_damaged_record_is_named(layout: Layout, test: Test) -> None:
     Questions(layout, test, Options()).controls()
     (path,) = layout.seceu.iterdir()
     path.write_text("{}")
-    with pytest.raises(WorkspaceError, match="delete it, `dialoguellm seceu` makes it again"):
+    with pytest.raises(WorkspaceError, match="fsck --repair` sets it aside, `dialoguellm seceu` makes it again"):
         findings.seceu(layout)
 
 

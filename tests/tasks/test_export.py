@@ -126,7 +126,7 @@ def test_missing_instructions_name_the_line_that_makes_them(tmp_path: Path) -> N
 def test_a_row_that_does_not_belong_stops_the_export(tmp_path: Path, row: object) -> None:
     run = finished(tmp_path)
     write_instructions(run, 1, [row])
-    refused(run, tmp_path / "out", WorkspaceError, "is no labelled line of demo/train: delete the file")
+    refused(run, tmp_path / "out", WorkspaceError, "is no labelled line of demo/train: `dialoguellm rerun")
 
 
 def test_a_damaged_shard_and_an_empty_split_are_named(tmp_path: Path) -> None:

@@ -15,6 +15,20 @@ def test_every_preset_is_valid_and_named() -> None:
         assert {key: getattr(made, key) for key in values} == values
 
 
+def test_the_presets_are_what_the_paper_and_its_code_say() -> None:
+    """Table 2, section 4.4 and the released script; AdamW's first beta is 0.9 for all."""
+    both = {"dropout": 0.05, "target": "q_proj,v_proj", "learning_rate": 3e-4, "clip": 1.0, "quantize": "off"}
+    both |= {"class_weights": "off", "logit_adjust": 0.0, "speaker_task": 0.0, "patience": None, "max_steps": None}
+    paper = {"r": 4, "alpha": 16, "beta2": 0.95, "weight_decay": 0.1, "schedule": "cosine", "warmup": 0.0}
+    paper |= {"batch_size": 128, "micro_batch": 8, "epochs": 10, "loss_on": "answer", "keep": "last"}
+    code = {"r": 8, "alpha": 64, "beta2": 0.999, "weight_decay": 0.0, "schedule": "linear", "warmup_steps": 100}
+    code |= {"batch_size": 60, "micro_batch": 4, "epochs": 20, "loss_on": "all", "keep": "best", "best_by": "loss"}
+    sound = {"target": "all-linear", "loss_on": "answer", "keep": "best", "best_by": "weighted_f1"}
+    for name, wanted in (("paper", both | paper), ("paper-code", both | code), ("sound", sound)):
+        made = FinetuneSettings(preset=name).model_dump()  # type: ignore[arg-type]
+        assert {key: made[key] for key in wanted} == wanted
+
+
 def test_what_is_set_wins_over_the_preset() -> None:
     made = FinetuneSettings(preset="paper", r=8, batch_size=16)
     assert (made.r, made.batch_size, made.alpha, made.target, made.epochs) == (8, 16, 16, "q_proj,v_proj", 10)

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 from framed_run import REFUSED, SUSPECT, TEXT_ONLY, WITH_FACES, framed
 
+from model.dialogue import Caption
 from model.errors import SettingsError, WorkspaceError
+from storage.shards import write_shard
 from tasks.frames import find, sample
 from tasks.plan import Run
 from tasks.stages import BY_NAME
+
+PEOPLE = ((0, 100.0, 0.0, 300.0, 300.0, 0.9),)
+OBJECTS = ((0, "cup", 20.0, 200.0, 60.0, 80.0, 0.875), (1, "dining table", 0.0, 0.0, 640.0, 360.0, 0.625))
 
 
 @pytest.fixture
@@ -24,6 +29,16 @@ def test_lines_come_in_the_order_asked_for_their_frames_by_time(run: Run) -> Non
     assert [[frame.rank for frame in one.frames] for one in found] == [[0], [0, 1], [], [], [0]]
     assert [one.reason for one in found] == ["", "", "missing_video: a.mp4: no such file", "", ""]
     assert found[1].frames[0].face_boxes == ((320.0, 60.0, 160.0, 240.0, 0.9),)
+
+
+def test_what_detectors_found_for_the_captions_comes_along(run: Run) -> None:
+    assert (find(run, [WITH_FACES])[0].people, find(run, [WITH_FACES])[0].objects) == ((), ())
+    caption = Caption(WITH_FACES, "A cup.", "cues", "r", "p", 1, 0, (), 0.1, people=PEOPLE, objects=OBJECTS)
+    rest = Caption(SUSPECT, "Nothing.", "cues", "r", "p", 1, 0, (), 0.1)
+    write_shard(run.layout, "captions", run.key(BY_NAME["captions"]), 0, [caption, rest], {})
+    with_faces, suspect, refused = find(run, [WITH_FACES, SUSPECT, REFUSED])
+    assert (with_faces.people, with_faces.objects) == (PEOPLE, OBJECTS)
+    assert [(one.people, one.objects) for one in (suspect, refused)] == [((), ())] * 2
 
 
 def test_an_unknown_line_is_told_with_the_nearest(run: Run) -> None:

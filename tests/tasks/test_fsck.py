@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fake_stages
@@ -14,14 +15,14 @@ import pytest
 from fake_stages import go, lake, make
 
 from model.errors import WorkspaceError, WorkspaceLocked
-from storage import ledger
+from storage import files, ledger
 from storage.layout import Layout
 from storage.locks import holding
-from storage.mirror import Mirror
 from storage.shards import read_rows, write_shard
 from tasks.drive import Selection
 from tasks.fsck import concerned, faults, repair, size
 from tasks.plan import Run, load
+from tasks.publish import publish
 
 
 @pytest.fixture
@@ -174,8 +175,65 @@ def test_a_damaged_adapter_is_not_used(run: Run) -> None:
         go(run)
 
 
-def test_a_bucket_is_refused(run: Run) -> None:
-    layout = Layout(run.layout.root, Mirror.__new__(Mirror))
-    layout.mirror.bucket = type("Bucket", (), {"url": "s3://b/p"})()  # type: ignore[union-attr]
-    with pytest.raises(WorkspaceError, match="s3://b/p is a bucket"):
-        faults(layout, None)
+@pytest.fixture
+def away(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The run in a bucket, published."""
+    fake_stages.install(monkeypatch)
+    run = make(Path(bucket), captions={"reject": ("fake/train/0/1",)})
+    go(run, Selection(reason="run"))
+    publish(run)
+    return run
+
+
+IN_BUCKET: list[tuple[dict[str, bytes | None], dict[str, int]]] = [
+    (
+        {
+            "lake/captions/*/part-00001.parquet": b"noise",
+            "lake/captions/*/part-00002.json": b"{}",
+            "lake/captions/*/part-00003.parquet": None,
+            "lake/rejects/*/part-00000.parquet": b"",
+            "models/*/[0-9a-f]*": b"weighty",
+            "reports/*/index.html": None,
+        },
+        {"captions": 4, "finetune": 1, "report": 1},
+    ),
+    ({"lake/utterances/*/stage.json": b"{", "models/*.json": b"noise"}, {"ingest": 1, "finetune": 1}),
+    ({"lake/captions/*/all-*.parquet": b"noise"}, {}),
+    ({"results.duckdb": b"noise"}, {}),
+]
+
+
+@pytest.mark.parametrize(("damage", "again"), IN_BUCKET)
+def test_what_is_damaged_in_a_bucket_is_set_aside_there_and_made_again(
+    away: Run, damage: dict[str, bytes | None], again: dict[str, int]
+) -> None:
+    assert faults(away.layout, None) == []
+    assert size(away.layout) > 5_000
+    bucket = away.layout.mirror.bucket  # type: ignore[union-attr]
+    for pattern, data in damage.items():
+        (name,) = (one for one in bucket.list("") if PurePosixPath(one).match(pattern) and "/schema/" not in one)
+        if data is None:
+            bucket.delete(name)
+        else:
+            bucket.put(name, data)
+    found = faults(away.layout, None)
+    assert len(found) >= len(damage)
+    assert (repair(away.layout, found) is not None) == bool(again)
+    assert {bucket.read(name)[0] for name in bucket.list("damaged/0001/")} >= (
+        {*damage.values()} - {None} if again else set()
+    )
+    assert go(away).done == again
+    assert faults(away.layout, None) == []
+
+
+def test_a_copy_on_this_machine_is_no_fault_of_the_bucket_s(away: Run) -> None:
+    path = away.layout.part("captions", away.keys["captions"] or "", 1)
+    files.local(away.layout, path)
+    whole, about = path.read_bytes(), path.stat()
+    flip(path)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    with pytest.raises(WorkspaceError, match="is damaged"):
+        read_rows(away.layout, "captions", away.keys["captions"] or "", 1)
+    assert faults(away.layout, None) == []
+    assert read_rows(away.layout, "captions", away.keys["captions"] or "", 1)
+    assert path.read_bytes() == whole

@@ -104,7 +104,7 @@ def test_scores_are_the_runs_with_their_floors_and_lines(tiny_model: Path, tmp_p
     assert "Not evaluated." in card(run, base_of(run))
     score(run)
     text = card(run, base_of(run))
-    assert "| demo | test | tuned | 3 | 0.6250 | 0.5000 | 0.2500 |" in text
+    assert "| demo | test | tuned | 3 | 0.6250 | 0.5000 (0.3750 to 0.6250) | 0.2500 |" in text
     assert "| demo | test | majority | 3 | 0.3125 | 0.2500 | 0.1250 |" in text
     (entry,) = front_matter(text)["model-index"]
     (result,) = entry["results"]
@@ -125,7 +125,7 @@ def test_scores_of_a_part_are_no_result_of_the_test_split(tiny_model: Path, tmp_
 def test_the_card_tells_the_data_the_settings_and_the_merge(run: Run) -> None:
     text = card(run, base_of(run), PARITY)
     assert f"| train | 6 | 1 | `{'ab' * 32}` |" in text
-    assert '"learning_rate": 0.05' in text
+    assert '"learning_rate": 0.1' in text
     assert weights.identity(str(base_of(run))) in text
     assert "stored as bfloat16" in text
     assert "63 get the same label" in text
