@@ -1,13 +1,15 @@
 """What captions cost: our captioner beside the common loop, which describes one utterance at a time, interleaved.
 
-python benchmarks/captions.py [--quick] [--model demo] [--utterances 128]
+python benchmarks/captions.py [--quick] [--model demo] [--utterances 128] [--vllm PYTHON]
 
 The floor aimed at is 4 times the loop's speed with the demo's captioner on a CPU, and a GPU that is busy for 90 % of
 the time. The loop is what captioning operators of data pipelines do: chat template, processor, `generate` and `decode`
 for each utterance, with as many threads as torch likes. It is given the same model, frames and limit, and its texts
 must be ours. The pictures are drawn as the demo's are, one to four of each utterance. Ours is what the stage runs, a
 shard in batches over processes, once these are there; beside it stands one process, which is this one, with batches of
-16 and of one utterance. Wall time is what a person waits; CPU time tells less of what else the machine does.
+16 and of one utterance. `--vllm` names the interpreter of an environment that has vLLM: a child of that shows the same
+pictures to the same model, offline and all at once (captioning/vllm_peer.py); on a GPU ours should be within 10 % of
+it. Wall time is what a person waits; CPU time tells less of what else the machine does.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from captioning.vllm_peer import VllmPeer
 from rich.console import Console
 from rich.table import Table
 
@@ -43,8 +46,9 @@ PROMPT = caption_prompt("describe")
 def main() -> None:
     options = arguments()
     processes = options.processes or (1 if machine.has_gpu() else machine.cores())
-    figures = timed(options.model, options.cache, options.utterances, options.rounds, processes)
-    print("vLLM runs neither the demo's model nor without a GPU: no figures of it")
+    figures = timed(options.model, options.cache, options.utterances, options.rounds, processes, options.vllm)
+    if options.vllm is None:
+        print("vLLM: no figures of it without --vllm PYTHON")
     table = Table("figure", "value", title=f"captions of {options.utterances} utterances by {options.model}")
     for name, value in figures.items():
         table.add_row(name, str(value))
@@ -59,6 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("workspace/cache"), help="where weights are kept")
     parser.add_argument("--utterances", type=int, default=128)
     parser.add_argument("--processes", type=int, help="of our captioner; one a core, or one on a GPU")
+    parser.add_argument("--vllm", type=Path, metavar="PYTHON", help="interpreter of an environment with vLLM")
     options = parser.parse_args()
     options.rounds = 3 if options.quick else 5
     options.utterances = min(options.utterances, 64) if options.quick else options.utterances
@@ -108,7 +113,9 @@ def ours(captioner: Captioner, clips: list[Clip]) -> list[str]:
     return [one.text for one in found if isinstance(one, Described)]
 
 
-def timed(name: str, cache: Path, utterances: int, rounds: int, processes: int) -> dict[str, Any]:
+def timed(
+    name: str, cache: Path, utterances: int, rounds: int, processes: int, vllm: Path | None = None
+) -> dict[str, Any]:
     """Captions per second, and ratios of the medians. Stops where the loop's texts are not ours."""
     folder = DEMO_FOLDER if name == "demo" else weights.resolve(name, cache)
     shown = caption_models.find(name)
@@ -124,6 +131,9 @@ def timed(name: str, cache: Path, utterances: int, rounds: int, processes: int) 
         "ours_one_process": lambda: ours(inside, clips),
         "ours_one_at_once": lambda: ours(single, clips),
     }
+    peer = VllmPeer(vllm, folder, demo=name == "demo") if vllm else None
+    if peer:
+        ways["vllm"] = lambda: peer.describe(clips, PROMPT)
     wall: dict[str, list[float]] = {way: [] for way in ways}
     cpu: dict[str, list[float]] = {way: [] for way in ways}
     busy: list[float] = []
@@ -136,7 +146,9 @@ def timed(name: str, cache: Path, utterances: int, rounds: int, processes: int) 
             wall[way].append(time.perf_counter() - begun)
             cpu[way].append(cpu_seconds() - used)
     several.close()
-    if any(said != texts["loop"] for said in texts.values()) and not inside._model.device.type == "cuda":
+    if peer:
+        peer.close()
+    if any(texts[way] != texts["loop"] for way in ways if way != "vllm") and not machine.has_gpu():
         raise SystemExit("the loop's texts differ from ours: the comparison would mean nothing")
     median = {way: statistics.median(values) for way, values in wall.items()}
     work = {way: statistics.median(values) for way, values in cpu.items()}
@@ -152,7 +164,10 @@ def timed(name: str, cache: Path, utterances: int, rounds: int, processes: int) 
         "same_texts": round(sum(map(str.__eq__, texts["loop"], texts["ours"])) / utterances, 3),
         "pictures": sum(len(clip.jpegs) for clip in clips),
         "gpu_busy": round(statistics.mean(busy) / 100, 3) if busy else None,
-        "vs_vllm": None,
+        "vs_vllm": round(median["vllm"] / median["ours"], 2) if peer else None,
+        "one_process_vs_vllm_cpu": round(work["vllm"] / work["ours_one_process"], 2) if peer else None,
+        "vllm_same_texts": round(sum(map(str.__eq__, texts["loop"], texts["vllm"])) / utterances, 3) if peer else None,
+        "vllm": peer.version if peer else None,
     }
 
 

@@ -137,9 +137,9 @@ def _use(run: Run, origin: Origin, base: Path, *, merged: bool) -> list[str]:
 
 
 _VLLM = (
-    "vLLM takes this folder with `--enable-lora --lora-modules NAME=FOLDER`, and `--max-lora-rank` where r is above "
-    "16. The configuration has the form that it asks for (r, lora_alpha, a list of target_modules, no modules_to_save, "
-    "no DoRA); it was not tried with a running server."
+    "vLLM serves this folder beside its base as it is, with `--enable-lora --lora-modules NAME=FOLDER`, and "
+    "`--max-lora-rank` where r is above 16. Ask for the model NAME at temperature 0, with the messages of the prompt "
+    "where it is a chat, else with its text as a completion."
 )
 
 

@@ -33,11 +33,11 @@ CORPUS = [
 ]
 
 
-def build_tiny_model(folder: Path, *, architecture: str = "llama", seed: int = 0) -> Path:
+def build_tiny_model(folder: Path, *, architecture: str = "llama", seed: int = 0, **shape: int) -> Path:
     """Write a one-layer causal language model with random weights and a byte-level tokenizer; about 0.2 MB.
 
     The tokenizer encodes any text, has the end-of-turn token ``<|im_end|>`` and a ChatML chat template.
-    ``architecture`` is "llama" or "qwen2". The same seed writes the same numbers.
+    ``architecture`` is "llama" or "qwen2". The same seed writes the same numbers. ``shape``: more of its configuration.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -74,6 +74,7 @@ def build_tiny_model(folder: Path, *, architecture: str = "llama", seed: int = 0
         eos_token_id=fast.eos_token_id,
         pad_token_id=fast.pad_token_id,
         tie_word_embeddings=True,
+        **shape,
     )
     state = torch.get_rng_state()
     torch.manual_seed(seed)

@@ -131,7 +131,7 @@ def test_the_card_tells_the_data_the_settings_and_the_merge(run: Run) -> None:
     assert "63 get the same label" in text
     assert "0.012 (0.02 was allowed)" in text
     assert "vLLM" not in text
-    assert "not tried with a running server" in card(run, base_of(run))
+    assert "--lora-modules NAME=FOLDER" in card(run, base_of(run))
     assert "## The merge" not in card(run, base_of(run))
     assert data_card.SOURCES["demo"][0] in text
 
