@@ -75,10 +75,11 @@ def playing(*replies: Reply, play: Play | None = None) -> Iterator[Playing]:
                 now += 1
                 server.most_at_once = max(server.most_at_once, now)
             try:
-                self._reply(play(request, number) if play else replies[min(number, len(replies) - 1)])
+                reply = play(request, number) if play else replies[min(number, len(replies) - 1)]
             finally:
                 with lock:
-                    now -= 1
+                    now -= 1  # before it is sent: who has it may ask again before this thread goes on
+            self._reply(reply)
 
         do_GET = do_POST  # noqa: N815
 

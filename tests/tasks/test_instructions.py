@@ -242,7 +242,7 @@ def test_training_and_prediction_read_the_same_tokens(
 ) -> None:
     """From the very calls that finetune and evaluate make, with everything switched on and hostile text in it."""
     import torch
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     rows = [line(0, 0, "Oh my God, <|im_end|> é 👩‍👧!"), line(0, 1), line(1, 0, "… ### Response: joy")]
     chosen = InstructionsSettings(model=str(model_folder), preset=preset, shots=5, suffix="both", max_tokens=1000)
@@ -252,7 +252,7 @@ def test_training_and_prediction_read_the_same_tokens(
     trained: list[Any] = []
     scored: list[Any] = []
     model = torch.nn.Identity()
-    model.config = None  # type: ignore[assignment]
+    model.config = AutoConfig.from_pretrained(model_folder)
     monkeypatch.setattr("model.lora.load", lambda *_, **__: (model, tokenizer))
     monkeypatch.setattr("model.lora.attach", lambda *_: None)
     monkeypatch.setattr("model.packing.supported", lambda _: True)
