@@ -45,13 +45,14 @@ def available() -> bool:
         return False
     x, weight, bias = torch.arange(24.0).view(1, 8, 3), torch.arange(6.0).view(2, 3), torch.ones(2)
     try:
-        found = _multiply(x, weight, bias), _multiply(x[..., :2], weight.t(), None)
+        found = multiply(x, weight, bias), multiply(x[..., :2], weight.t(), None)
     except (AttributeError, RuntimeError, TypeError):
         return False
     return bool(torch.equal(found[0], x @ weight.t() + bias) and torch.equal(found[1], x[..., :2] @ weight))
 
 
-def _multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """``x @ weight.t() + bias`` in float32 on a CPU, by oneDNN; for where it is ``available``."""
     import torch
 
     found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -97,19 +98,19 @@ def _layer() -> type:
         @staticmethod
         def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
             ctx.save_for_backward(weight)
-            return _multiply(x, weight, bias)
+            return multiply(x, weight, bias)
 
         @staticmethod
         def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
             (weight,) = ctx.saved_tensors
-            return _multiply(gradient, weight.t(), None), None, None
+            return multiply(gradient, weight.t(), None), None, None
 
     class FastLinear(torch.nn.Linear):  # type: ignore[misc]
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             if not _usable(self, x):
                 return super().forward(x)
             if not (torch.is_grad_enabled() and x.requires_grad):
-                return _multiply(x, self.weight, self.bias)
+                return multiply(x, self.weight, self.bias)
             found: torch.Tensor = Frozen.apply(x, self.weight, self.bias)
             return found
 
@@ -126,8 +127,8 @@ def _adapted(kind: Any) -> type:
 
         @staticmethod
         def forward(ctx: Any, x: Any, kept: Any, weight: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
-            low = _multiply(x if kept is None else x * kept, a, None).flatten(0, -2)
-            y = _multiply(x, weight, bias)
+            low = multiply(x if kept is None else x * kept, a, None).flatten(0, -2)
+            y = multiply(x, weight, bias)
             y.flatten(0, -2).addmm_(low, b.t(), alpha=scale)
             ctx.save_for_backward(x, kept, weight, a, b, low)  # not what is left of x: it would be a copy a layer
             ctx.scale = scale
@@ -137,12 +138,12 @@ def _adapted(kind: Any) -> type:
         def backward(ctx: Any, gradient: Any) -> Any:
             x, kept, weight, a, b, low = ctx.saved_tensors
             flat = gradient.flatten(0, -2)
-            part = _multiply(flat, b.t(), None) * ctx.scale
+            part = multiply(flat, b.t(), None) * ctx.scale
             of_a = part.t() @ (x if kept is None else x * kept).flatten(0, -2)
             of_b = flat.t() @ low * ctx.scale
             of_x = None
             if ctx.needs_input_grad[0]:
-                of_x = _multiply(gradient, weight.t(), None)
+                of_x = multiply(gradient, weight.t(), None)
                 if kept is None:
                     of_x.flatten(0, -2).addmm_(part, a)
                 else:

@@ -1,20 +1,23 @@
 """What the captions yet to be made will cost: how many, of how many pictures, in what time, and what memory.
 
-Time comes from shards that the same model did in this workspace, whatever their prompt or frames, and from nothing
-else: before the first of them it is not known. Its range is that of the rates of those shards, of ten or more without
-the outer tenths, since they may be of other videos, and the machine may have had other work.
+Time comes from shards that the same model did in this workspace, whatever their prompt or frames. Its range is that of
+the rates of those shards, of ten or more without the outer tenths, since they may be of other videos, and the machine
+may have had other work; what detectors take that did not look then is added. Before the first of them it is reckoned
+(tasks/caption_estimate.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 from model import caption_models, machine
 from storage import files, ledger
 from storage.shards import Manifest, read_manifest
+from tasks.caption_detections import Asked
+from tasks.caption_estimate import Range, reckoned
 from tasks.captions import CaptionsSettings, memory_of, processes_of
 from tasks.plan import Run, StagePlan
 from tasks.stages import BY_NAME
@@ -28,18 +31,29 @@ FEW = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``seconds`` is the least, the likely and the most; None before a shard of this model was done.
+    """``seconds`` are None where nothing is known; ``reckoned`` where no shard of this model was done.
 
     ``pictures`` is an estimate from keyframes that are done, or the most there can be (``at_most``). ``tokens`` is how
-    many were written for a caption, on average, ``shards`` how many shards the averages are of.
+    many were written for a caption, on average, ``shards`` how many shards the averages are of. ``gpu``: the seconds
+    are reckoned for this machine's GPU.
     """
 
     captions: int
     pictures: int
     at_most: bool
-    seconds: tuple[float, float, float] | None
+    seconds: Range | None
     tokens: float
     shards: int
+    reckoned: bool = False
+    gpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A shard that is done, and the seconds a picture of detectors that did not look there and are to look now."""
+
+    manifest: Manifest
+    more: float
 
 
 def cost(run: Run, plan: StagePlan) -> Cost | None:
@@ -52,21 +66,28 @@ def cost(run: Run, plan: StagePlan) -> Cost | None:
     captions = sum(lines[shard] for shard in pending)
     if not captions:
         return None
-    done = list(islice(_done_by(run, settings), LOOKED_AT))
-    rates = sorted(found["seconds"] / found["inputs"] for found in done)
-    seconds = None
-    if rates:
-        outer = len(rates) // 10  # that of a first shard has the loading of the model in it
-        kept = rates[outer : len(rates) - outer]
-        likely = sum(kept) / len(kept)
-        low, high = (kept[0], kept[-1]) if len(kept) > 1 else (likely / FEW, likely * FEW)
-        seconds = (captions * low, captions * likely, captions * high)
-    tokens = sum(found.get("totals", {}).get("n_tokens", 0) for found in done)
     shown = _pictures(run, settings, pending, lines)
     most = settings.max_frames * captions
     pictures = most if shown is None else min(round(shown * captions), most)
-    written = sum(found["rows"] for found in done)
+    done = list(islice(_done_by(run, settings), LOOKED_AT))
+    if not done:
+        seconds, gpu = reckoned(settings, captions, pictures)
+        return Cost(captions, pictures, shown is None, seconds, 0.0, 0, reckoned=True, gpu=gpu)
+    each = pictures / captions
+    low, likely, high = _rates([one.manifest["seconds"] / one.manifest["inputs"] + each * one.more for one in done])
+    seconds = captions * low, captions * likely, captions * high
+    tokens = sum(one.manifest.get("totals", {}).get("n_tokens", 0) for one in done)
+    written = sum(one.manifest["rows"] for one in done)
     return Cost(captions, pictures, shown is None, seconds, tokens / written if written else 0.0, len(done))
+
+
+def _rates(rates: Sequence[float]) -> Range:
+    """Of shards, in seconds a caption."""
+    ordered = sorted(rates)
+    outer = len(ordered) // 10  # that of a first shard has the loading of the model in it
+    kept = ordered[outer : len(ordered) - outer]
+    likely = sum(kept) / len(kept)
+    return (kept[0], likely, kept[-1]) if len(kept) > 1 else (likely / FEW, likely, likely * FEW)
 
 
 def line(run: Run, plan: StagePlan) -> str | None:
@@ -89,8 +110,10 @@ def told(cost: Cost) -> str:
     if cost.seconds is None:
         return f"{line}; how long they take is not known until the first shard is done by this model"
     low, likely, high = map(_duration, cost.seconds)
-    shards = "1 shard" if cost.shards == 1 else f"{cost.shards} shards"
     spread = f" ({low} to {high})" if low != high else ""
+    if cost.reckoned:
+        return f"{line}, about {likely}{' of the GPU' * cost.gpu}{spread}, reckoned: this model was not timed here yet"
+    shards = "1 shard" if cost.shards == 1 else f"{cost.shards} shards"
     return f"{line}, about {likely}{spread} by {shards} that this model did here ({cost.tokens:.0f} tokens each)"
 
 
@@ -104,21 +127,27 @@ def memory(settings: CaptionsSettings) -> tuple[int, str] | None:
     return processes * memory_of(settings, model.parameters), what + (f", {processes} processes" * (processes > 1))
 
 
-def _done_by(run: Run, settings: CaptionsSettings) -> Iterator[Manifest]:
-    """Manifests of captions by the same model, under any key, those of this run's own key first."""
-    own = run.key(BY_NAME["captions"])
-    keys = {own: None}
+def _done_by(run: Run, settings: CaptionsSettings) -> Iterator[_Timed]:
+    """Captions by the same model, under any key, those of this run's own key first."""
+    asked = settings.detectors().seconds()
+    keys = {run.key(BY_NAME["captions"]): 0.0}
     for record in reversed(ledger.runs(run.layout)):
         stage = record["stages"].get("captions", {})
-        asked = stage.get("settings", {})
-        if stage.get("key") and (asked.get("model"), asked.get("server")) == (settings.model, settings.server):
-            keys[stage["key"]] = None
-    for key in keys:
+        other = stage.get("settings", {})
+        if stage.get("key") and (other.get("model"), other.get("server")) == (settings.model, settings.server):
+            looked = _detectors(other).seconds()
+            keys.setdefault(stage["key"], sum(each for name, each in asked.items() if name not in looked))
+    for key, more in keys.items():
         files.refresh(run.layout, run.layout.folder("captions", key))
         for path in sorted(run.layout.folder("captions", key).glob("part-*.json")):
             found = read_manifest(path) or {}
             if found.get("rows") and found.get("inputs") and found.get("seconds"):
-                yield found
+                yield _Timed(found, more)
+
+
+def _detectors(settings: Mapping[str, Any]) -> Asked:
+    """As they stand in a run's record, which may be older than a detector."""
+    return Asked(settings.get("people", False), settings.get("expressions", "off"), settings.get("objects", False))
 
 
 def _pictures(run: Run, settings: CaptionsSettings, shards: Sequence[int], lines: dict[int, int]) -> float | None:

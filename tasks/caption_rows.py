@@ -16,6 +16,10 @@ from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.emotions import emotion_words
 from model.errors import VideoError
 
+ALIKE = 0.5
+"""Luma difference (0 to 255, on average) below which two frames show the same: of 76 pairs of real clips, taken in
+equal distances, the five below show a figure move that is a thirtieth as wide as the picture; from 0.7 on arms move."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -35,6 +39,23 @@ def frames_by_utterance(keyframes: Sequence[Keyframe], max_frames: int) -> dict[
         count = min(max_frames, len(frames))
         found[utterance_id] = [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
     return found
+
+
+def different(keyframes: Sequence[Keyframe]) -> list[Keyframe]:
+    """Of each utterance the frames that differ from the one shown before, the first always; by utterance and time.
+
+    A frame that is left out differs from it by less than ``ALIKE``, since differences of pictures obey the triangle
+    inequality and those of all frames between are added up. Frames that were chosen to differ all stay.
+    """
+    kept: list[Keyframe] = []
+    since = 0.0
+    for frame in sorted(keyframes, key=lambda frame: (frame.utterance_id, frame.rank)):
+        since += frame.novelty
+        first = not kept or kept[-1].utterance_id != frame.utterance_id
+        if first or since >= ALIKE:
+            kept.append(frame)
+            since = 0.0
+    return kept
 
 
 def rows_of(

@@ -27,7 +27,7 @@ from model.server_captioner import ServerCaptioner
 from model.vlm import DEMO_FOLDER, world_of
 from tasks import caption_detections
 from tasks.caption_detections import Asked, Expressions, Found
-from tasks.caption_rows import Provenance, frames_by_utterance, rows_of
+from tasks.caption_rows import Provenance, different, frames_by_utterance, rows_of
 from tasks.server_settings import SERVER_FIELDS, ServerSettings
 from tasks.stage import SECRET, Context, Rows, Stage
 
@@ -143,7 +143,8 @@ def run(rows: Rows, settings: CaptionsSettings, context: Context) -> Iterator[Ca
     utterances: Sequence[Utterance] = rows["utterances"]
     if not settings.enabled or not utterances:
         return
-    frames = frames_by_utterance(rows["keyframes"], settings.max_frames)
+    keyframes = rows["keyframes"] if settings.model == CUES else different(rows["keyframes"])
+    frames = frames_by_utterance(keyframes, settings.max_frames)
     if settings.model == CUES and any(frame.face_boxes is None for shown in frames.values() for frame in shown):
         raise SettingsError(NO_DETECTOR)
     found = caption_detections.detected(frames, settings.detectors(), context)
@@ -278,7 +279,7 @@ def _load(folder: Path, revision: str, settings: CaptionsSettings) -> Captioner:
 
 STAGE = Stage(
     name="captions",
-    version=2,
+    version=3,
     reads=("utterances", "keyframes"),
     writes="captions",
     row=Caption,

@@ -12,7 +12,9 @@ from framed_run import framed
 
 from model.atomic import write_json
 from model.caption_models import MODELS
+from model.caption_time import Speed
 from storage import ledger
+from tasks import caption_cost, caption_estimate
 from tasks.caption_cost import Cost, cost, line, memory, told
 from tasks.captions import CaptionsSettings
 from tasks.plan import Run, plan_stage
@@ -39,16 +41,57 @@ def found(run: Run) -> Cost | None:
     return cost(run, plan_stage(run, CAPTIONS))
 
 
-def test_before_the_first_shard_the_time_is_not_known(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caption_estimate, "_speed", lambda: Speed(2e11, 2e10))
+
+
+def test_before_the_first_shard_the_time_is_reckoned(tmp_path: Path) -> None:
     run = framed(tmp_path)
     assert found(run) is None, "nothing is pending"
     pending(run)
-    assert found(run) == Cost(12, 15, False, None, 0.0, 0)
+    first = found(run)
+    assert first is not None
+    assert first.seconds is not None
+    assert replace(first, seconds=None) == Cost(12, 15, False, None, 0.0, 0, reckoned=True)
+    assert 0 < first.seconds[0] < first.seconds[1] < first.seconds[2] < 60
+    said = line(run, plan_stage(run, CAPTIONS)) or ""
+    assert said.startswith("captions: 12 to do, about 15 pictures, about 1 s")
+    assert said.endswith(", reckoned: this model was not timed here yet")
+    assert line(run, plan_stage(run, BY_NAME["keyframes"])) is None
+
+
+def test_of_a_server_nothing_is_known_before(tmp_path: Path) -> None:
+    run = framed(tmp_path, captions={"model": "seer", "server": "http://127.0.0.1:9/v1"})
+    pending(run)
     assert line(run, plan_stage(run, CAPTIONS)) == (
         "captions: 12 to do, about 15 pictures; how long they take is not known until the first shard is done by this "
         "model"
     )
-    assert line(run, plan_stage(run, BY_NAME["keyframes"])) is None
+
+
+def test_detectors_that_did_not_look_are_added(tmp_path: Path) -> None:
+    run = framed(tmp_path)
+    ledger.save_run(run.layout, run.record)
+    pending(run)
+    done(run, 0, 3.0)
+    done(run, 1, 6.0)
+    looking = framed(tmp_path, captions={"objects": True})
+    pending(looking)
+    more = found(looking)
+    assert more is not None
+    assert more.seconds == pytest.approx(tuple(12 * rate + 15 * 0.094 for rate in (1.0, 1.5, 2.0)))
+    ledger.save_run(looking.layout, looking.record)
+    done(looking, 0, 30.0)
+    settings = looking.settings["captions"]
+    assert isinstance(settings, CaptionsSettings)
+    assert [each.more for each in caption_cost._done_by(looking, settings)] == [0.0, 0.094, 0.094]
+
+
+def cost_of(run: Run) -> Cost:
+    told_of = found(run)
+    assert told_of is not None
+    return told_of
 
 
 def test_before_the_corpus_is_cut_it_says_what_to_do(tmp_path: Path) -> None:
@@ -99,7 +142,7 @@ def test_without_keyframes_the_most_is_told(tmp_path: Path) -> None:
     pending(run)
     for shard in range(4):
         run.layout.manifest("keyframes", run.key(BY_NAME["keyframes"]), shard).unlink()
-    assert found(run) == Cost(12, 24, True, None, 0.0, 0)
+    assert replace(cost_of(run), seconds=None) == Cost(12, 24, True, None, 0.0, 0, reckoned=True)
 
 
 def test_told() -> None:
@@ -110,6 +153,11 @@ def test_told() -> None:
     )
     hours = told(Cost(9989, 30000, True, (60.0, 7200.0, 90000.0), 61.4, 1))
     assert "at most 30,000 pictures, about 2.0 h (60 s to 25.0 h) by 1 shard" in hours
+    before = told(Cost(13708, 41124, False, (2520.0, 5760.0, 18000.0), 0.0, 0, reckoned=True, gpu=True))
+    assert before == (
+        "captions: 13,708 to do, about 41,124 pictures, about 1.6 h of the GPU (42 min to 5.0 h), reckoned: this model "
+        "was not timed here yet"
+    )
 
 
 def test_memory_is_of_models_in_the_table() -> None:
@@ -121,7 +169,7 @@ def test_memory_is_of_models_in_the_table() -> None:
     assert memory(CaptionsSettings(model="smolvlm2-256m", server="http://127.0.0.1:8000/v1")) is None
 
 
-@pytest.mark.parametrize("module", ["tasks.caption_cost", "tasks.check_memory"])
+@pytest.mark.parametrize("module", ["tasks.caption_cost", "tasks.caption_estimate", "tasks.check_memory"])
 def test_telling_needs_no_torch(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'torch', 'transformers', 'prefect', 'cv2'}} & set(sys.modules)))"
     root = Path(__file__).parents[2]

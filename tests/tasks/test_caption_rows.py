@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -8,7 +10,7 @@ from model.caption_quality import LENIENT, Limits
 from model.captioner import Described
 from model.dialogue import Caption, Keyframe, Rejected, Utterance
 from model.errors import VideoError
-from tasks.caption_rows import Provenance, rows_of
+from tasks.caption_rows import ALIKE, Provenance, different, rows_of
 
 FROM = Provenance("org/seer", "abc", "describe")
 
@@ -92,3 +94,52 @@ def test_without_a_detector_nothing_contradicts() -> None:
         (row,) = rows(["A man sits."], faces=faces)
         assert isinstance(row, Caption)
         assert row.contradiction == expected
+
+
+def frame(turn: int, rank: int, novelty: float) -> Keyframe:
+    name = utterance(turn).utterance_id
+    return Keyframe(name, rank, rank / 2, bytes([rank]), 64, 48, 1.0, novelty, None, False, None, None, "uniform-2")
+
+
+@pytest.mark.parametrize(
+    ("novelties", "kept"),
+    [
+        ([0.0, 30.0, 25.0], [0, 1, 2]),
+        ([0.0, 0.0, 0.3, 0.1], [0]),
+        ([0.0, 0.3, 30.0, 0.1], [0, 2]),
+        ([0.0, 0.2, 0.2, 0.2, 0.2, 0.2], [0, 3]),
+        ([0.0, ALIKE, ALIKE - 0.01], [0, 1]),
+        ([40.0], [0]),
+        ([], []),
+    ],
+)
+def test_frames_that_show_the_same_are_shown_once(novelties: Sequence[float], kept: Sequence[int]) -> None:
+    frames = [frame(0, rank, novelty) for rank, novelty in enumerate(novelties)]
+    assert different(frames[::-1]) == [frames[rank] for rank in kept]
+
+
+def test_each_line_has_its_first_frame() -> None:
+    frames = [frame(turn, rank, 0.0) for turn in range(3) for rank in range(2)]
+    assert different(frames) == frames[::2]
+    assert different([replace(one, novelty=float("nan")) for one in frames])[0].rank == 0
+
+
+def test_a_frame_that_is_left_out_differs_from_the_one_shown_by_less_than_told() -> None:
+    """Thumbnails, with the difference that the keyframes stage stores of them."""
+    import numpy as np
+
+    from tasks.video.measure import difference
+
+    random = np.random.default_rng(5)
+    thumbs = [random.integers(0, 255, (36, 64), dtype=np.uint8)]
+    for _ in range(60):
+        moved = thumbs[-1].astype(int)
+        moved[random.integers(36), random.integers(64)] += random.integers(-400, 400)
+        thumbs.append(np.clip(moved, 0, 255).astype(np.uint8))
+    novelties = [0.0, *(difference(one, other) for one, other in pairwise(thumbs))]
+    frames = [frame(0, rank, novelty) for rank, novelty in enumerate(novelties)]
+    ranks = [one.rank for one in different(frames)]
+    assert 1 < len(ranks) < len(frames) / 2
+    for rank, thumb in enumerate(thumbs):
+        shown = max(kept for kept in ranks if kept <= rank)
+        assert rank == shown or difference(thumbs[shown], thumb) < ALIKE

@@ -50,7 +50,7 @@ def jpeg(scene: Scene, seed: int) -> bytes:
 def keyframes(turn: int, jpegs: Sequence[bytes]) -> list[Keyframe]:
     name = utterance(turn).utterance_id
     return [
-        Keyframe(name, n, n / 2, jpeg, 512, 288, 100.0, 0.0, 0.5, False, None, None, "test")
+        Keyframe(name, n, n / 2, jpeg, 512, 288, 100.0, 30.0 * bool(n), 0.5, False, None, None, "test")
         for n, jpeg in enumerate(jpegs)
     ]
 
