@@ -25,8 +25,8 @@ UNSURE, UNSURE_GPU = 1.5, 3.0
 def reckoned(settings: CaptionsSettings, captions: int, pictures: int) -> tuple[Range | None, bool]:
     """Seconds of so many captions of so many pictures, and whether they are a GPU's.
 
-    None for a server, and for a model whose arithmetic is not known. It takes some seconds where torch has to be
-    imported.
+    None for a server, for a model whose arithmetic is not known, and where the GPU has no room to measure its speed.
+    It takes some seconds where torch has to be imported.
     """
     looking = pictures * sum(settings.detectors().seconds().values())
     if settings.model == CUES:
@@ -34,7 +34,11 @@ def reckoned(settings: CaptionsSettings, captions: int, pictures: int) -> tuple[
     model = caption_time.find(settings.model)
     if settings.server or model is None:
         return None, False
-    speed, processes = _speed(), max(1, processes_of(settings, model.parameters))
+    try:
+        speed = _speed()
+    except RuntimeError:  # a plan must not fail for it
+        return None, False
+    processes = max(1, processes_of(settings, model.parameters))
     works = (Work(pictures / captions, share * settings.limit(), settings.batch_size, processes) for share in WRITTEN)
     low, likely, high = (captions * caption_time.seconds(model, work, speed) + looking for work in works)
     factor = UNSURE_GPU if speed.gpu else UNSURE

@@ -56,3 +56,11 @@ def test_servers_and_other_models_are_not_reckoned(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(caption_estimate, "_speed", lambda: pytest.fail("nothing is to be measured for them"))
     assert reckoned(CaptionsSettings(model="org/other"), 1, 1) == (None, False)
     assert reckoned(CaptionsSettings(model=SMALL, server="http://127.0.0.1:9/v1"), 1, 1) == (None, False)
+
+
+def test_a_plan_does_not_fail_for_a_gpu_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> Speed:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(caption_estimate, "_speed", full)
+    assert reckoned(CaptionsSettings(model=SMALL), 1, 1) == (None, False)
