@@ -60,21 +60,21 @@ def made_of(examples: Sequence[Example], options: TrainOptions, base: str) -> Ma
 
 def resume(folder: Path, made: Made, model: Any, optimizer: Any) -> State:
     """Set adapter and optimizer to the last checkpoint made of the same; whatever else lies here is set aside."""
-    saved = folder / "checkpoints"
-    found = [(path, checkpoints.read_json(path / "state.json")) for path in checkpoints.steps(saved)]
-    mine = [(path, state) for path, state in found if state.get("made_of") == made]
-    other = [state["made_of"] for _, state in found if state.get("made_of", made) != made]
     done = checkpoints.read_json(folder / "training.json").get("made_of", made)
     if done != made:
         _set_aside(folder, ("adapter", "training.json"), done, made)
-    if other and not mine:
-        _set_aside(folder, ("checkpoints",), other[-1], made)
-    for path, state in reversed(mine):
-        if bad := checkpoints.damaged(path):
+    other: Made = {}
+    for path in reversed(checkpoints.steps(folder / "checkpoints")):
+        state = checkpoints.read_json(path / "state.json")
+        if bad := checkpoints.damaged(path) or ("" if state else "state.json"):
             log.warning("%s of %s is not what was written: training goes on from the checkpoint before", bad, path)
-            continue
-        checkpoints.restore(path, model, optimizer)
-        return State(**{name: value for name, value in state.items() if name != "made_of"})
+        elif state.get("made_of") == made:
+            checkpoints.restore(path, model, optimizer)
+            return State(**{name: value for name, value in state.items() if name != "made_of"})
+        else:
+            other = other or state.get("made_of", {})
+    if other:
+        _set_aside(folder, ("checkpoints",), other, made)
     return State()
 
 

@@ -80,16 +80,28 @@ def test_a_finished_adapter_of_other_rows_is_set_aside(tiny_model: Path, tmp_pat
     assert "max_steps: None → 1" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.safetensors", "state.json", "digests.json"])
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        *((f"{kind}.safetensors", 0.5) for kind in ("adapter_model", "optimizer")),
+        *(("state.json", place) for place in (0.0, 0.3, 0.5, 0.7, 0.999)),  # no JSON, or another number or name
+        ("digests.json", 0.5),
+    ],
+)
 def test_a_damaged_checkpoint_is_not_taken_up(
-    tiny_model: Path, tmp_path: Path, name: str, caplog: Any, uninterrupted: tuple[bytes, list[TrainingStep]]
+    tiny_model: Path,
+    tmp_path: Path,
+    name: str,
+    place: float,
+    caplog: Any,
+    uninterrupted: tuple[bytes, list[TrainingStep]],
 ) -> None:
     machine = Machine(tiny_model, tmp_path)
     with pytest.raises(Killed):
         machine.run(kill_at=6)
     last = sorted(tmp_path.glob("checkpoints/step-*"))[-1] / name
     data = bytearray(last.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[int(len(data) * place)] ^= 1
     last.write_bytes(data)
     assert without_machine(machine.run()) == uninterrupted[1]
     assert machine.adapter() == uninterrupted[0]
