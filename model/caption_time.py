@@ -17,7 +17,7 @@ from model import caption_models, fast_linear
 from model.caption_models import CaptionModel
 
 PROMPT_TOKENS = 200
-"""Of the instruction, its system text and the template: 190 of SmolLM2's; the words spoken are few beside them."""
+"""Of the instruction, its system text and the template: the presets are 140 to 167 of SmolLM2's, with two frames."""
 
 SHARE = 0.7
 """Of the rate of a large multiplication, reached by whole layers: 0.64 to 0.77 in five measurements."""
