@@ -39,7 +39,7 @@ class Arithmetic:
 
 
 ARITHMETIC = {
-    "demo": Arithmetic(0.15, 0.002, 3),
+    "demo": Arithmetic(0.17, 0.0076, 3),
     "smolvlm2-256m": Arithmetic(230, 0.23, 30),
     "smolvlm2-500m": Arithmetic(240, 0.65, 32),
     "smolvlm2-2.2b": Arithmetic(700, 3.3, 24),
@@ -48,7 +48,7 @@ ARITHMETIC = {
     "ernie-4.5-vl-28b": Arithmetic(1200, 6.2, 28),  # of a token: 6 of 64 experts, and those that are shared
 }
 
-DEMO = CaptionModel("demo", "", 2_121_872, 160, 25, 4, 2 * 3 * 4 * 48)
+DEMO = CaptionModel("demo", "", 5_218_800, 160, 25, 4, 2 * 3 * 6 * 48)
 
 
 @dataclass(frozen=True, slots=True)

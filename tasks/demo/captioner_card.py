@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.demo.captioner_data import CROWDS, POOL, SIDE, Plan, make_shot
-from tasks.demo.captioner_model import IMAGE_TOKENS
+from tasks.demo.captioner_model import IMAGE_TOKENS, LAYERS, TEXT_WIDTH
 from tasks.demo.captioner_score import ATTRIBUTES, HELD_OUT, Hits
 
 _TEMPLATE = """\
@@ -43,8 +43,9 @@ model = AutoModelForImageTextToText.from_pretrained("model/demo_captioner")
 
 ## Parts
 
-LeViT vision tower ({side} × {side} pixels, {tokens} tokens a picture), two-layer projector, LLaMA decoder (3 layers,
-192 wide), byte-level BPE of {vocabulary} tokens. {count:,} parameters as float32 safetensors, {megabytes:.1f} MB.
+LeViT vision tower ({side} × {side} pixels, {tokens} tokens a picture), two-layer projector, LLaMA decoder
+({layers} layers, {width} wide), byte-level BPE of {vocabulary} tokens. {count:,} parameters as float16 safetensors,
+{megabytes:.1f} MB; `config.json` has them read and run as float32.
 
 ## Training
 
@@ -94,7 +95,9 @@ def write_card(
     return _TEMPLATE.format(
         millions=count / 1e6,
         count=count,
-        megabytes=count * 4 / 1e6,
+        megabytes=count * 2 / 1e6,
+        layers=LAYERS,
+        width=TEXT_WIDTH,
         side=SIDE,
         tokens=IMAGE_TOKENS,
         vocabulary=len(processor.tokenizer),

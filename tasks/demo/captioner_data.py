@@ -16,6 +16,7 @@ SIDE = 160  # the captioner sees squares of this many pixels
 POOL = 1_000_000  # first seed of the rendered training pictures
 CROWDS = 900_000_000  # first seed of the crowds
 _FRAME_SHARE = (0.4, 0.25, 0.2, 0.15)  # of utterances with 1, 2, 3, 4 frames
+_CUT, _STEADY = 0.5, 0.2  # shares kept of training prompts in which only the shot changes, and in which nothing does
 _SIZES = ((384, 216), (384, 216), (512, 288), (640, 360))
 
 
@@ -26,8 +27,8 @@ class Plan:
     shots: int = 8_000
     crowds: int = 2_000
     vision: int = 5_500
-    simulated: int = 1_600
-    pictures: int = 600
+    simulated: int = 1_800
+    pictures: int = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,19 @@ class Shot:
     @property
     def caption(self) -> str:
         return describe(self.scenes)
+
+    def pick(self, pictures: int, rng: np.random.Generator) -> list[int] | None:
+        """Frames for one training prompt, in time order; None if there are too few of them.
+
+        None, too, for most of those in which nothing changes: what is rare is learned last.
+        """
+        if len(self.scenes) < pictures:
+            return None
+        frames: list[int] = np.sort(rng.choice(len(self.scenes), pictures, replace=False)).tolist()
+        faces = {tuple(person.expression for person in self.scenes[frame].people) for frame in frames}
+        cut = len({self.scenes[frame].shot for frame in frames}) > 1
+        kept = 1.0 if pictures == 1 or len(faces) > 1 else _CUT if cut else _STEADY
+        return frames if rng.random() < kept else None
 
 
 def make_shot(seed: int) -> Shot:
@@ -123,13 +137,11 @@ class FramePool:
         frames: list[list[int]] = []
         while len(shots) < count:
             owner = int(self._owner[int(rng.integers(0, len(self)))])
-            length = self._starts[owner + 1] - self._starts[owner]
-            if length < pictures:
-                continue
-            picked = np.sort(rng.choice(length, pictures, replace=False)).tolist()
-            images.append(np.stack([self._frames[self._starts[owner] + i] for i in picked]))
-            shots.append(self._shot(owner))
-            frames.append(picked)
+            shot = self._shot(owner)
+            if picked := shot.pick(pictures, rng):
+                images.append(np.stack([self._frames[self._starts[owner] + i] for i in picked]))
+                shots.append(shot)
+                frames.append(picked)
         return np.stack(images), shots, frames
 
     def _shot(self, owner: int) -> Shot:

@@ -99,7 +99,7 @@ def train_language(
     steps: int,
     rng: np.random.Generator,
     report: Callable[[float, str], None],
-    rates: tuple[float, float] = (4e-3, 2e-3),
+    rates: tuple[float, float],
     batch: int = 24,
 ) -> None:
     """Trains projector and decoder in place; ``sample(batch, pictures, rng)`` gives what ``project`` takes.

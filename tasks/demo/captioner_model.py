@@ -1,4 +1,4 @@
-"""The demo captioner's parts: a LLaVA of about two million parameters with its tokenizer and processor.
+"""The demo captioner's parts: a LLaVA of about five million parameters with its tokenizer and processor.
 
 Vision tower LeViT (Graham et al. 2021), a two-layer projector and a LLaMA decoder (Liu et al. 2023, LLaVA).
 All of it are standard transformers classes, so the saved folder loads through the Auto classes.
@@ -16,7 +16,7 @@ from tasks.demo.captioner_data import SIDE, make_shot
 
 GRID = SIDE // 32  # tokens per side of one picture
 IMAGE_TOKENS = GRID * GRID
-VISION_WIDTH, TEXT_WIDTH = 256, 192
+VISION_WIDTH, TEXT_WIDTH, LAYERS = 384, 288, 3
 PAD, BOS, EOS, IMAGE, ANSWER = "<pad>", "<s>", "</s>", "<image>", "<|answer|>"
 # The model knows one task only, so the template drops the instruction: no wording can confuse the model.
 CHAT_TEMPLATE = (
@@ -87,10 +87,10 @@ def build_model(tokenizer: Any) -> Any:
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=TEXT_WIDTH,
-        intermediate_size=384,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        intermediate_size=1024,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=6,
+        num_key_value_heads=6,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
@@ -118,12 +118,25 @@ def build_model(tokenizer: Any) -> Any:
     return model
 
 
+def round_weights(model: Any) -> None:
+    """Every number as the file will hold it, in half precision, so that what is measured is what is shipped."""
+    for numbers in model.state_dict().values():
+        if numbers.is_floating_point():
+            numbers.copy_(numbers.half())
+
+
 def save_captioner(model: Any, processor: Any, out: Path, card: str) -> None:
     """Writes the whole folder beside ``out`` first and then swaps it in, so readers never see half of it."""
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     fresh.chmod(0o755)  # mkdtemp makes it private
-    model.save_pretrained(fresh)
+    tied = model.all_tied_weights_keys
+    halves = {
+        name: numbers.half() if numbers.is_floating_point() else numbers
+        for name, numbers in model.state_dict().items()
+        if name not in tied
+    }
+    model.save_pretrained(fresh, state_dict=halves)  # config.json still says float32: it is read and run as that
     processor.save_pretrained(fresh)
     (fresh / "README.md").write_text(card, encoding="utf-8")
     (fresh / "model.safetensors").chmod(0o644)

@@ -26,7 +26,7 @@ from tasks.demo.captioner_language import (
     simulate,
     train_language,
 )
-from tasks.demo.captioner_model import build_model, build_processor, build_tokenizer, save_captioner
+from tasks.demo.captioner_model import build_model, build_processor, build_tokenizer, round_weights, save_captioner
 from tasks.demo.captioner_score import evaluate
 from tasks.demo.captioner_vision import Batch, augment, to_pixels, train_vision
 
@@ -44,17 +44,18 @@ def train(seed: int, plan: Plan, report: Callable[[str, float, str], None]) -> t
     import torch
 
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    draws = np.random.default_rng(seed).spawn(3)  # one for each stage: none of them depends on another's
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
     rendering, vision, simulated, pictures = (partial(report, name) for name in STAGES)
     with tempfile.TemporaryDirectory() as folder:
         crowds = CrowdPool(Path(folder), range(CROWDS, CROWDS + plan.crowds), SIDE, shrink)
         pool = FramePool(Path(folder), range(POOL, POOL + plan.shots), rendering)
-        heads = train_vision(model.model.vision_tower, _mixed(pool, crowds), plan.vision, rng, vision)
-        learn_language(model, tokenizer, plan.simulated, rng, simulated)
+        heads = train_vision(model.model.vision_tower, _mixed(pool, crowds), plan.vision, draws[0], vision)
+        learn_language(model, tokenizer, plan.simulated, draws[1], simulated)
         seed_projector(model.model.multi_modal_projector, heads)
-        learn_pictures(model, tokenizer, pool, plan.pictures, rng, pictures)
+        learn_pictures(model, tokenizer, pool, plan.pictures, draws[2], pictures)
+    round_weights(model)
     return model.eval(), build_processor(tokenizer)
 
 
@@ -81,13 +82,22 @@ def learn_language(model: Any, tokenizer: Any, steps: int, rng: np.random.Genera
         picked: list[list[int]] = []
         while len(shots) < count:
             shot = make_shot(int(rng.integers(100_000_000, 400_000_000)))
-            if len(shot.scenes) >= pictures:
+            if chosen := shot.pick(pictures, rng):
                 shots.append(shot)
-                picked.append(np.sort(rng.choice(len(shot.scenes), pictures, replace=False)).tolist())
+                picked.append(chosen)
         frames = [(shot, i) for shot, chosen in zip(shots, picked, strict=True) for i in chosen]
         return simulate(frames, rng).unflatten(0, (count, pictures)), captions_of(shots, picked)
 
-    train_language(model, tokenizer, sample, lambda scores: project_scores(projector, scores), steps, rng, report)
+    train_language(
+        model,
+        tokenizer,
+        sample,
+        lambda scores: project_scores(projector, scores),
+        steps,
+        rng,
+        report,
+        rates=(2e-3, 1.2e-3),
+    )
 
 
 def learn_pictures(
@@ -106,9 +116,7 @@ def learn_pictures(
             features = tower(to_pixels(moved), output_hidden_states=True).hidden_states[-1]
         return features.unflatten(0, (count, pictures)), captions_of(shots, picked)
 
-    train_language(
-        model, tokenizer, sample, model.model.multi_modal_projector, steps, rng, report, rates=(1.5e-3, 5e-4)
-    )
+    train_language(model, tokenizer, sample, model.model.multi_modal_projector, steps, rng, report, rates=(8e-4, 4e-4))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -49,9 +49,10 @@ def pictures(shots: list[Shot]) -> list[list[Any]]:
     return [render_shot(shot, seed) for shot, seed in zip(shots, SEEDS, strict=True)]
 
 
-def test_the_folder_is_small_and_holds_no_code_or_pickles() -> None:
+def test_the_folder_is_small_and_holds_no_code_or_pickles(parts: tuple[Any, Any]) -> None:
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 16e6
+    assert 5e6 <= sum(numbers.numel() for numbers in parts[0].parameters()) <= 12e6
     assert {path.suffix for path in files} <= ALLOWED
     assert "auto_map" not in (FOLDER / "config.json").read_text(encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tasks.demo.captioner_optimizer import Optimizer
 from tasks.demo.captioner_score import Hits, score, write_captions
 from tasks.demo.captioner_vision import UNKNOWN, augment, targets
 from tasks.demo.train_captioner import STAGES, train
-from tasks.demo.world import EXPRESSIONS, describe
+from tasks.demo.world import EXPRESSIONS, Scene, describe
 
 SHOTS = [make_shot(seed) for seed in range(40)]
 
@@ -136,7 +137,26 @@ def test_a_pool_gives_the_pictures_of_its_seeds(tmp_path: Path) -> None:
     assert all(len(shot.scenes) >= 2 and chosen == sorted(chosen) for shot, chosen in zip(shots, picked, strict=True))
 
 
+def test_what_changes_is_shown_more_often_than_it_happens() -> None:
+    rng = np.random.default_rng(0)
+    shots = [shot for shot in map(make_shot, range(600)) if len(shot.scenes) == 2]
+    drawn = [shot for shot in shots if shot.pick(2, rng)]
+
+    def share(some: list[Shot], what: Callable[[Scene], object]) -> float:
+        return sum(what(shot.scenes[0]) != what(shot.scenes[1]) for shot in some) / len(some)
+
+    assert share(drawn, faces) > 1.5 * share(shots, faces)
+    assert share(drawn, lambda scene: scene.shot) > share(shots, lambda scene: scene.shot)
+    assert all(shot.pick(1, rng) for shot in shots)
+    assert not any(shot.pick(3, rng) for shot in shots)
+
+
+def faces(scene: Scene) -> list[str]:
+    return [person.expression for person in scene.people]
+
+
 def test_a_few_steps_give_a_folder_that_loads_and_writes_and_the_same_weights_again(tmp_path: Path) -> None:
+    import safetensors.torch
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -151,6 +171,11 @@ def test_a_few_steps_give_a_folder_that_loads_and_writes_and_the_same_weights_ag
         save_captioner(model, processor, out, card)
     assert [path.name for path in tmp_path.iterdir()] == ["captioner"]
     loaded, again = AutoModelForImageTextToText.from_pretrained(out), AutoProcessor.from_pretrained(out)
+    held, kept = loaded.state_dict(), safetensors.torch.load_file(out / "model.safetensors")
+    assert all(torch.equal(tensor, held[name]) for name, tensor in model.state_dict().items())
+    assert {tensor.dtype for tensor in kept.values() if tensor.is_floating_point()} == {torch.float16}
+    assert {tensor.dtype for tensor in held.values() if tensor.is_floating_point()} == {torch.float32}
+    assert not any("lm_head" in name for name in kept), "the tied table is in the file twice"
     frames = [render_shot(SHOTS[0], 0)]
     expected = write_captions(model, processor, frames)
     assert write_captions(loaded.eval(), again, frames) == expected
