@@ -44,8 +44,8 @@ model = AutoModelForImageTextToText.from_pretrained("model/demo_captioner")
 ## Parts
 
 LeViT vision tower ({side} × {side} pixels, {tokens} tokens a picture), two-layer projector, LLaMA decoder
-({layers} layers, {width} wide), byte-level BPE of {vocabulary} tokens. {count:,} parameters as float16 safetensors,
-{megabytes:.1f} MB; `config.json` has them read and run as float32.
+({layers} layers, {width} wide), byte-level BPE of {vocabulary} tokens. {count:,} parameters as float16 safetensors;
+`config.json` has them read and run as float32.
 
 ## Training
 
@@ -95,7 +95,6 @@ def write_card(
     return _TEMPLATE.format(
         millions=count / 1e6,
         count=count,
-        megabytes=count * 2 / 1e6,
         layers=LAYERS,
         width=TEXT_WIDTH,
         side=SIDE,
