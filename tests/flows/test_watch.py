@@ -22,11 +22,12 @@ from storage import journal, ledger
 from tasks.plan import Run
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 import fake_stages, pytest
 from flows import watch
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background is told to ignore it
 nap = time.sleep
 time.sleep = lambda seconds: (print("napping", file=sys.stderr, flush=True), nap(seconds))
 fake_stages.install(pytest.MonkeyPatch())
